@@ -74,14 +74,11 @@ export async function parseCommandLine(
   const extra = new Map<string, string>();
   const problems = [...operandProblems(program, command, named === undefined, operands)];
   const known = [...rows.map(({ name }) => name), ...Object.keys(command.extraFlags)];
-  for (const [name, value] of Object.entries(parsed)) {
-    if (name === '_' || name === '$0' || value === undefined) continue;
-    const texts = [value].flat().map(String);
+  for (const [name, texts] of givenFlags(parsed)) {
     const extraFlag = Object.hasOwn(command.extraFlags, name) ? command.extraFlags[name] : undefined;
-    if (!known.includes(name)) problems.push(unknownFlag(name, known));
+    const problem = known.includes(name) ? extraFlag && extraProblem(name, extraFlag, texts) : unknownFlag(name, known);
+    if (problem !== undefined) problems.push(problem);
     else if (extraFlag === undefined) flags.push({ name, texts });
-    else if (texts.length > 1) problems.push(givenTwice(name, texts.length));
-    else if (extraFlag.placeholder !== undefined && texts[0] === '') problems.push(withoutValue(name, extraFlag));
     else if (texts[0] !== 'false') extra.set(name, texts[0] ?? '');
   }
   return { kind: 'command', command: command.name, operands, flags, extra, problems };
@@ -164,15 +161,16 @@ function unknownFlag(name: string, known: readonly string[]): Problem {
   return { subject: flag(name), origin: 'command line', what: 'is an unknown flag', expected };
 }
 
-function givenTwice(name: string, times: number): Problem {
-  return { subject: name, origin: `flag --${name}`, what: `is given ${times} times`, expected: 'give it once' };
+function extraProblem(name: string, { placeholder }: ExtraFlag, texts: readonly string[]): Problem | undefined {
+  const about = { subject: name, origin: `flag --${name}` };
+  if (texts.length > 1) return { ...about, what: `is given ${texts.length} times`, expected: 'give it once' };
+  if (placeholder === undefined || texts[0] !== '') return undefined;
+  return { ...about, what: 'has no value', expected: `expected --${name} ${placeholder}` };
 }
 
-function withoutValue(name: string, { placeholder = '' }: ExtraFlag): Problem {
-  return {
-    subject: name,
-    origin: `flag --${name}`,
-    what: 'has no value',
-    expected: `expected --${name} ${placeholder}`,
-  };
+/** yargs's result as texts by flag; a switch gives `true` or `false`. */
+function givenFlags(parsed: Readonly<Record<string, unknown>>): readonly (readonly [string, readonly string[]])[] {
+  return Object.entries(parsed)
+    .filter(([name, value]) => name !== '_' && name !== '$0' && value !== undefined)
+    .map(([name, value]) => [name, [value].flat().map(String)]);
 }

@@ -1,0 +1,79 @@
+/** The settings that every TCP listener has. */
+import { choice, count, duration, port, text, toggle } from '../config/kinds.ts';
+import { type ConfigOf, setting } from '../config/settings.ts';
+import { connectionsForDescriptors, RESERVED_DESCRIPTORS } from './admission.ts';
+import { softDescriptorLimit } from './descriptors.ts';
+
+/** Host names and addresses; the system judges the rest when it binds. */
+const host = text({
+  allowed: 'an address or a host name, such as 127.0.0.1, :: or localhost',
+  placeholder: 'ADDRESS',
+  maxLength: 253,
+  accepts: (value) => /^[\p{L}\p{N}._:%-]+$/u.test(value),
+});
+
+/** The rows, with the service's own default port. */
+export function tcpSettings(defaultPort: number) {
+  return {
+    host: setting(host, {
+      default: '127.0.0.1',
+      group: 'Listening',
+      help: 'address to listen on; :: takes IPv6 and IPv4, 0.0.0.0 IPv4 alone',
+    }),
+    port: setting(port(), { default: defaultPort, group: 'Listening', help: 'port to listen on; 0 takes a free one' }),
+    backlog: setting(count({ min: 1, max: 65_535 }), {
+      default: 511,
+      group: 'Listening',
+      help: 'connections the system may hold ready before they are accepted',
+    }),
+    reusePort: setting(toggle(), {
+      default: false,
+      group: 'Listening',
+      help: 'let several processes share the port (SO_REUSEPORT)',
+    }),
+    noDelay: setting(toggle(), {
+      default: true,
+      group: 'Listening',
+      help: 'send small writes at once (TCP_NODELAY); --no-delay=false waits to fill segments',
+    }),
+    keepAliveMs: setting(duration({ min: 1_000, off: true }), {
+      default: 60_000,
+      group: 'Listening',
+      help: 'probe a silent peer after this time (SO_KEEPALIVE)',
+    }),
+    io: setting(choice('onread', 'data'), {
+      default: 'onread',
+      group: 'Listening',
+      help: "how bytes are read: into a buffer that is used again, or by 'data' events",
+    }),
+    maxConnections: setting(count({ off: true }), {
+      default: {
+        derive: () => connectionsForDescriptors(softDescriptorLimit()),
+        from: `the limit of open files less ${RESERVED_DESCRIPTORS}`,
+      },
+      group: 'Limits',
+      help: 'connections open at a time',
+      live: true,
+    }),
+    maxConnectionsPerSource: setting(count({ off: true }), {
+      default: 0,
+      group: 'Limits',
+      help: 'connections open at a time from one address',
+      live: true,
+    }),
+    idleTimeoutMs: setting(duration({ min: 100, off: true }), {
+      default: 600_000,
+      group: 'Limits',
+      help: 'close a connection on which nothing moved for this time',
+      live: true,
+    }),
+    maxLifetimeMs: setting(duration({ min: 100, off: true }), {
+      default: 0,
+      group: 'Limits',
+      help: 'close a connection after this time, whatever it does',
+      live: true,
+    }),
+  } as const;
+}
+
+export type TcpConfig = ConfigOf<ReturnType<typeof tcpSettings>>;

@@ -1,0 +1,172 @@
+/**
+ * A TCP listener for any service: admission, ids, time limits, refusals, drain. It knows nothing of
+ * what is spoken on the connections.
+ *
+ * Ownership: the listener owns the server socket, the table of connections and one timer. A connection
+ * leaves the table when its socket has closed, and `closed` resolves when the table is empty after a
+ * stop. Order of a stop: the server socket first (the system refuses from then on), then connections as
+ * they fall quiet, at the deadline the rest, then the sum of the refusals.
+ */
+import { once } from 'node:events';
+import { createServer as createNetServer, type Server, type Socket } from 'node:net';
+import type { Listener, Service } from '../daemon/service.ts';
+import type { Log } from '../daemon/log.ts';
+import { Admission, admissionLimits } from './admission.ts';
+import { softDescriptorLimit } from './descriptors.ts';
+import { listenError } from './listen-error.ts';
+import { formatEndpoint, unmapAddress } from './peer.ts';
+import type { CloseReason } from './reasons.ts';
+import { REFUSAL_INTERVAL_MS, RefusalLog } from './refusals.ts';
+import { Connection, type Serve } from './tcp-connection.ts';
+import type { TcpConfig } from './tcp-settings.ts';
+
+export interface TcpListenerOptions {
+  readonly config: TcpConfig & { readonly drainTimeoutMs: number };
+  readonly log: Log;
+  /** Aborted to stop: nothing new comes in and what is in flight may end. */
+  readonly signal: AbortSignal;
+  readonly serve: Serve;
+  /** Monotonic clock in milliseconds. */
+  readonly clock?: () => number;
+}
+
+/** How often connections are looked at: fine enough for the shortest time limit, never more than 10 Hz. */
+function lookIntervalMs({ idleTimeoutMs, maxLifetimeMs }: TcpConfig): number {
+  const shortest = Math.min(idleTimeoutMs || Number.POSITIVE_INFINITY, maxLifetimeMs || Number.POSITIVE_INFINITY);
+  return Math.min(1_000, Math.max(100, shortest / 10));
+}
+
+const DRAIN_LOOK_INTERVAL_MS = 50;
+
+/**
+ * Listens and serves until the signal is aborted.
+ *
+ * @throws AppError ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PERMISSION_DENIED, NAME_NOT_FOUND, LISTEN_FAILED
+ */
+export async function listenTcp(options: TcpListenerOptions): Promise<TcpListener> {
+  const { host, port, backlog, reusePort, noDelay, keepAliveMs } = options.config;
+  const server = createNetServer({
+    allowHalfOpen: true,
+    pauseOnConnect: true,
+    noDelay,
+    keepAlive: keepAliveMs > 0,
+    keepAliveInitialDelay: keepAliveMs,
+  });
+  server.listen({ host, port, backlog, reusePort });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw await listenError({ transport: 'tcp', address: host, port }, error);
+  }
+  return new TcpListener(server, options);
+}
+
+export class TcpListener implements Service {
+  readonly listeners: readonly Listener[];
+  readonly closed: Promise<void>;
+  readonly #options: TcpListenerOptions;
+  readonly #server: Server;
+  readonly #clock: () => number;
+  readonly #admission: Admission;
+  readonly #refusals: RefusalLog;
+  readonly #connections = new Set<Connection>();
+  readonly #closeCounts = new Map<CloseReason, number>();
+  readonly #finish: () => void;
+  readonly #refusalTimer: NodeJS.Timeout;
+  #lookTimer: NodeJS.Timeout;
+  #drainStartedMs: number | undefined;
+  #accepted = 0;
+
+  constructor(server: Server, options: TcpListenerOptions) {
+    const { config, log, signal } = options;
+    this.#options = options;
+    this.#server = server;
+    this.#clock = options.clock ?? (() => performance.now());
+    this.#admission = new Admission(admissionLimits(config, softDescriptorLimit()));
+    this.#refusals = new RefusalLog(log);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#finish = resolve;
+
+    const { address, port } = server.address() as { address: string; port: number };
+    this.listeners = [{ address, port, transport: 'tcp' }];
+    server.on('connection', (socket) => this.#accept(socket));
+    // accept(2) failing is the machine's trouble (ENFILE, ENOBUFS): the listener stays and tries again.
+    server.on('error', (error) => log.error({ event: 'accept-failed', code: error.message }, error.message));
+    this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
+    this.#refusalTimer = setInterval(() => this.#refusals.report(), REFUSAL_INTERVAL_MS);
+    signal.addEventListener('abort', () => this.#drain(), { once: true });
+  }
+
+  /** Connections open now. */
+  get open(): number {
+    return this.#admission.open;
+  }
+
+  get counts() {
+    return { accepted: this.#accepted, closed: this.#closeCounts, refused: this.#refusals.counts };
+  }
+
+  #accept(socket: Socket): void {
+    // A peer that reset before it was accepted has no address any more.
+    const { remoteAddress, remotePort = 0 } = socket;
+    const source = remoteAddress === undefined ? 'unknown' : unmapAddress(remoteAddress);
+    const peer = remoteAddress === undefined ? 'unknown' : formatEndpoint(remoteAddress, remotePort);
+    const refusal = this.#admission.enter(source);
+    if (refusal !== undefined) {
+      this.#refusals.refuse(peer, source, refusal);
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    this.#accepted += 1;
+    const { config, log, serve } = this.#options;
+    const connection = new Connection({
+      accepted: socket,
+      id: this.#accepted.toString(36),
+      peer,
+      mode: config.io,
+      serve,
+      log,
+      nowMs: this.#clock(),
+      clock: this.#clock,
+      onClosed: (closed, reason) => {
+        this.#connections.delete(closed);
+        this.#admission.leave(source);
+        this.#closeCounts.set(reason, (this.#closeCounts.get(reason) ?? 0) + 1);
+        this.#finishIfEmpty();
+      },
+    });
+    this.#connections.add(connection);
+  }
+
+  /** One look at every connection; a table of 10,000 takes a few milliseconds. */
+  #look(): void {
+    const nowMs = this.#clock();
+    const { config } = this.#options;
+    const drainedForMs = this.#drainStartedMs === undefined ? undefined : nowMs - this.#drainStartedMs;
+    for (const connection of this.#connections) {
+      connection.checkTime(nowMs, config);
+      if (drainedForMs === undefined) continue;
+      if (drainedForMs >= config.drainTimeoutMs) connection.abort('drain-deadline');
+      else connection.closeIfQuiet(nowMs);
+    }
+  }
+
+  #drain(): void {
+    this.#server.close();
+    this.#drainStartedMs = this.#clock();
+    clearInterval(this.#lookTimer);
+    this.#lookTimer = setInterval(() => this.#look(), DRAIN_LOOK_INTERVAL_MS);
+    this.#look();
+    this.#finishIfEmpty();
+  }
+
+  #finishIfEmpty(): void {
+    if (this.#drainStartedMs === undefined || this.#connections.size > 0) return;
+    clearInterval(this.#lookTimer);
+    clearInterval(this.#refusalTimer);
+    this.#refusals.report();
+    this.#finish();
+  }
+}
