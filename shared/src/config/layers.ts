@@ -146,19 +146,40 @@ function fileLayer(rows: readonly NamedSetting[], program: string, file: Configu
   };
 }
 
-/** `--print-config`: one line a setting, `name = value  # origin`, aligned. */
-export function formatEffective<S extends Settings>(program: string, settings: S, resolved: Resolved<S>): string {
-  const lines = nameSettings(program, settings).map(({ property, name, setting }) => ({
-    assignment: `${name} = ${setting.kind.format(resolved.config[property])}`,
-    origin: effectiveOrigin(resolved.origins[property] ?? 'default', setting),
-  }));
-  const width = Math.max(...lines.map(({ assignment }) => assignment.length));
-  return lines.map(({ assignment, origin }) => `${assignment.padEnd(width)}  # ${origin}\n`).join('');
+/** One row of `--print-config`. */
+export interface EffectiveSetting {
+  readonly value: unknown;
+  /** The value as a person would write it. */
+  readonly text: string;
+  readonly origin: string;
 }
 
-function effectiveOrigin(origin: string, setting: Settings[string]): string {
-  const derived = origin === 'default' && defaultText(setting) !== setting.kind.format(defaultOf(setting));
-  return derived ? `default: ${defaultText(setting)}` : origin;
+/** Every effective value with its origin, by name, in the order of the table. */
+export function effectiveSettings<S extends Settings>(
+  program: string,
+  settings: S,
+  { config, origins }: Resolved<S>,
+): Readonly<Record<string, EffectiveSetting>> {
+  const rows = nameSettings(program, settings).map(({ property, name, setting }) => {
+    const value = config[property];
+    const origin = origins[property] === 'default' ? defaultOrigin(setting) : origins[property];
+    return [name, { value, text: setting.kind.format(value), origin }] as const;
+  });
+  return Object.fromEntries(rows) as Record<string, EffectiveSetting>;
+}
+
+/** A derived default names what it is derived from. */
+function defaultOrigin(setting: Settings[string]): string {
+  const how = defaultText(setting);
+  return how === setting.kind.format(defaultOf(setting)) ? 'default' : `default: ${how}`;
+}
+
+/** `--print-config`: one line a setting, `name = value  # origin`, aligned. */
+export function formatEffective<S extends Settings>(program: string, settings: S, resolved: Resolved<S>): string {
+  const rows = Object.entries(effectiveSettings(program, settings, resolved));
+  const lines = rows.map(([name, { text, origin }]) => ({ assignment: `${name} = ${text}`.trimEnd(), origin }));
+  const width = Math.max(...lines.map(({ assignment }) => assignment.length));
+  return lines.map(({ assignment, origin }) => `${assignment.padEnd(width)}  # ${origin}\n`).join('');
 }
 
 /** JSON Schema (2020-12) of one service's section of the configuration file. */

@@ -89,7 +89,7 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
         return buffer;
       },
     },
-  } as ConstructorParameters<typeof Socket>[0]);
+  } as object);
   (accepted as unknown as SocketWithHandle)._handle = null;
 
   return {

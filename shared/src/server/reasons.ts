@@ -9,6 +9,7 @@ export const closeReasons = {
   'timed-out': 'the network stopped answering (keep-alive or retransmission gave up)',
   'write-stalled': 'the peer took no byte of what waits for it for --idle-timeout',
   'protocol-error': 'the peer broke the protocol',
+  'internal-error': 'the service failed on this connection; the record before it says how',
   drained: 'the server stops and nothing was in flight',
   'drain-deadline': 'the server stops and --drain-timeout was over',
 } as const;

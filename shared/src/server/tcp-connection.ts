@@ -3,8 +3,8 @@
  * is one `connection-closed` record.
  */
 import type { Socket } from 'node:net';
-import { systemCode } from '../errors.ts';
 import type { Log } from '../daemon/log.ts';
+import { systemCode } from '../errors.ts';
 import { type ReadingMode, startReading } from './reading.ts';
 import type { CloseReason } from './reasons.ts';
 
@@ -79,18 +79,22 @@ export class Connection implements TcpConnection {
   readonly #socket: Socket;
   readonly #shrink: () => void;
   readonly #handler: TcpHandler;
+  readonly #log: Log;
   readonly #openedAtMs: number;
   #reason: CloseReason | undefined;
   /** Everything that moved, as seen by the last look; a difference is progress. */
   #moved = 0;
   #movedAtMs: number;
+  /** Bytes that were written but never sent when it was cut. */
+  #undelivered = 0;
 
   constructor({ accepted, id, peer, mode, serve, log, nowMs, clock, onClosed }: ConnectionOptions) {
     this.id = id;
     this.peer = peer;
+    this.#log = log;
     this.#openedAtMs = nowMs;
     this.#movedAtMs = nowMs;
-    const { socket, shrink } = startReading(accepted, mode, (bytes) => this.#handler.onBytes(bytes));
+    const { socket, shrink } = startReading(accepted, mode, (bytes) => this.#receive(bytes));
     this.#socket = socket;
     this.#shrink = shrink;
     socket.on('end', () => (this.#handler.onEnd ? this.#handler.onEnd() : this.end()));
@@ -99,7 +103,8 @@ export class Connection implements TcpConnection {
     });
     socket.once('close', () => {
       const reason = this.#reason ?? 'peer-closed';
-      const { bytesRead: bytesIn, bytesWritten: bytesOut } = socket;
+      const bytesIn = socket.bytesRead;
+      const bytesOut = socket.bytesWritten - this.#undelivered;
       const durationMs = Math.round(clock() - nowMs);
       log.info(
         { event: 'connection-closed', conn: id, peer, bytesIn, bytesOut, durationMs, reason },
@@ -128,15 +133,8 @@ export class Connection implements TcpConnection {
   /** Ends it now, whatever waits to be sent. */
   abort(reason: CloseReason): void {
     this.#reason ??= reason;
+    this.#undelivered = this.#bytesQueued();
     this.#socket.destroy();
-  }
-
-  get bytesIn(): number {
-    return this.#socket.bytesRead;
-  }
-
-  get bytesOut(): number {
-    return this.#socket.bytesWritten;
   }
 
   /** Looks whether anything moved since the last look and closes what has used up its time. */
@@ -162,13 +160,30 @@ export class Connection implements TcpConnection {
     if (quiet && this.#handler.isBusy?.() !== true) this.close('drained');
   }
 
-  /**
-   * Bytes read plus bytes that the kernel took. `writeQueueSize` shrinks as libuv gets rid of parts of
-   * a large write, long before its callback: a slow reader that makes progress is not stalled.
-   */
+  /** A fault of the service ends the connection it happened on, not the process with all the others. */
+  #receive(bytes: Uint8Array): void {
+    try {
+      this.#handler.onBytes(bytes);
+    } catch (error) {
+      const { stack, message } = error as Error;
+      this.#log.error({ event: 'internal-error', conn: this.id, peer: this.peer, stack }, message);
+      this.abort('internal-error');
+    }
+  }
+
+  /** Bytes that move: those read and those that the kernel took. */
   #bytesMoved(): number {
-    const { bytesRead, bytesWritten, writableLength } = this.#socket;
-    const queued = (this.#socket as unknown as { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize;
-    return bytesRead + bytesWritten - (queued ?? writableLength);
+    return this.#socket.bytesRead + this.#socket.bytesWritten - this.#bytesQueued();
+  }
+
+  /**
+   * Bytes written but not yet taken by the kernel. `writeQueueSize` shrinks as libuv gets rid of parts
+   * of a large write, long before its callback: a slow reader that makes progress is not stalled.
+   */
+  #bytesQueued(): number {
+    const { writableLength } = this.#socket;
+    if (writableLength === 0) return 0;
+    const { _handle } = this.#socket as unknown as { _handle?: { writeQueueSize?: number } };
+    return _handle?.writeQueueSize ?? writableLength;
   }
 }

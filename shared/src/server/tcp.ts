@@ -9,8 +9,8 @@
  */
 import { once } from 'node:events';
 import { createServer as createNetServer, type Server, type Socket } from 'node:net';
-import type { Listener, Service } from '../daemon/service.ts';
 import type { Log } from '../daemon/log.ts';
+import type { Listener, Service } from '../daemon/service.ts';
 import { Admission, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 import { listenError } from './listen-error.ts';
@@ -95,7 +95,8 @@ export class TcpListener implements Service {
     server.on('error', (error) => log.error({ event: 'accept-failed', code: error.message }, error.message));
     this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
     this.#refusalTimer = setInterval(() => this.#refusals.report(), REFUSAL_INTERVAL_MS);
-    signal.addEventListener('abort', () => this.#drain(), { once: true });
+    if (signal.aborted) this.#drain();
+    else signal.addEventListener('abort', () => this.#drain(), { once: true });
   }
 
   /** Connections open now. */

@@ -1,0 +1,164 @@
+/**
+ * The life of a daemon: read the configuration, check it, serve, drain, end. The order of a start is
+ * that of `sshd` and OpenBSD's daemons: nothing is opened before everything is known to be right.
+ */
+import { readFile } from 'node:fs/promises';
+import { type Command, type Invocation, reportProblems } from '../cli/program.ts';
+import type { ConfigurationFile } from '../config/file.ts';
+import { effectiveSettings, formatEffective, type Resolved, resolveSettings } from '../config/layers.ts';
+import type { Problem } from '../config/problems.ts';
+import type { ConfigOf, Settings } from '../config/settings.ts';
+import { exitCodes } from '../errors.ts';
+import { type Admin, openAdmin } from './admin.ts';
+import { createLog, type Log } from './log.ts';
+import type { Service } from './service.ts';
+import type { DaemonConfig } from './settings.ts';
+
+export interface ServiceContext<S extends Settings> {
+  /** Frozen. */
+  readonly config: ConfigOf<S>;
+  readonly log: Log;
+  /** Aborted to stop; the service then drains by itself. */
+  readonly signal: AbortSignal;
+}
+
+export interface DaemonDefinition<S extends Settings> {
+  readonly service: string;
+  readonly describe: string;
+  readonly settings: S;
+  readonly examples: Command['examples'];
+  createServer(context: ServiceContext<S>): Promise<Service>;
+}
+
+/** Read when `--config` is not given; a service finds its own section in it. */
+const CONFIG_VARIABLE = 'SMALL_SERVERS_CONFIG';
+
+/** The `serve` command of a daemon. */
+export function daemonCommand<S extends Settings>(
+  name: string,
+  definition: DaemonDefinition<S> & { readonly settings: S & Record<keyof DaemonConfig, unknown> },
+): Command {
+  return {
+    name,
+    describe: definition.describe,
+    operands: [],
+    settings: definition.settings,
+    extraFlags: {
+      config: { help: `configuration file: JSON with comments (also ${CONFIG_VARIABLE})`, placeholder: 'FILE' },
+      'check-config': { help: 'check the configuration and exit' },
+      'print-config': { help: 'print every effective value and its origin and exit' },
+      json: { help: 'with --print-config: as JSON' },
+    },
+    examples: definition.examples,
+    run: (invocation) => run(definition, invocation),
+  };
+}
+
+async function run<S extends Settings>(definition: DaemonDefinition<S>, invocation: Invocation): Promise<number> {
+  const { service, settings } = definition;
+  const { extra, flags } = invocation;
+  const { file, problems: fileProblems } = await readConfiguration(extra.get('config'));
+  const resolved = resolveSettings(service, settings, { flags, environment: process.env, file });
+  const problems = [...invocation.problems, ...fileProblems, ...resolved.problems];
+  if (problems.length > 0) return reportProblems(service, problems);
+  if (extra.has('print-config')) {
+    const effective = extra.has('json')
+      ? `${JSON.stringify(effectiveSettings(service, settings, resolved))}\n`
+      : formatEffective(service, settings, resolved);
+    process.stdout.write(effective);
+    return exitCodes.success;
+  }
+  if (extra.has('check-config')) {
+    process.stdout.write('configuration OK\n');
+    return exitCodes.success;
+  }
+  return serve(definition, resolved);
+}
+
+async function readConfiguration(
+  flag: string | undefined,
+): Promise<{ file: ConfigurationFile | undefined; problems: readonly Problem[] }> {
+  const path = flag ?? process.env[CONFIG_VARIABLE];
+  if (path === undefined) return { file: undefined, problems: [] };
+  const origin = flag === undefined ? `variable ${CONFIG_VARIABLE}` : 'flag --config';
+  try {
+    return { file: { path, text: await readFile(path, 'utf8') }, problems: [] };
+  } catch (error) {
+    const what = `can't be read: ${(error as Error).message}`;
+    const problem = { subject: path || 'config', origin, what, expected: 'expected a readable file' };
+    return { file: undefined, problems: [problem] };
+  }
+}
+
+async function serve<S extends Settings>(definition: DaemonDefinition<S>, resolved: Resolved<S>): Promise<number> {
+  const { service: name, createServer } = definition;
+  const config = resolved.config as ConfigOf<S> & DaemonConfig;
+  const log = createLog({ service: name, level: config.logLevel });
+  reportCrashes(log);
+  const stop = stopOnSignals();
+
+  const service = await createServer({ config, log, signal: stop.signal });
+  for (const { address, port, transport } of service.listeners) {
+    const where = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    log.info({ event: 'listening', address, port, transport }, `${name} listens on ${where}/${transport}`);
+  }
+  const admin = await openAdminSocket(name, config, log, service, stop.signal);
+  tellSupervisor();
+
+  if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
+  const startedMs = performance.now();
+  log.info({ event: 'draining', signal: stop.signal.reason, drainTimeoutMs: config.drainTimeoutMs }, 'stopping');
+  await service.closed;
+  await admin.close();
+  log.info({ event: 'stopped', durationMs: Math.round(performance.now() - startedMs) }, 'stopped');
+  return exitCodes.success;
+}
+
+async function openAdminSocket(
+  name: string,
+  { adminSocket }: DaemonConfig,
+  log: Log,
+  { listeners }: Service,
+  signal: AbortSignal,
+): Promise<Admin> {
+  if (adminSocket === 'off') return { close: async () => {} };
+  return openAdmin({
+    path: adminSocket,
+    log,
+    readiness: () => ({
+      service: name,
+      pid: process.pid,
+      state: signal.aborted ? 'draining' : 'ready',
+      uptimeSeconds: Math.floor(process.uptime()),
+      listeners,
+    }),
+  });
+}
+
+/** The first SIGINT or SIGTERM asks for a stop; a second one ends the process at once. */
+function stopOnSignals(): AbortController {
+  const stop = new AbortController();
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(128 + number);
+      stop.abort(signal);
+    });
+  }
+  return stop;
+}
+
+/** The record before the end; Node then prints the stack and exits as it always does. */
+function reportCrashes(log: Log): void {
+  process.on('uncaughtExceptionMonitor', (error) => {
+    log.fatal({ event: 'crashed', code: error.name }, `crashed: ${error.message}`);
+  });
+}
+
+/** pm2's `wait_ready` and systemd-like parents listen for this; an open channel must not keep us alive. */
+function tellSupervisor(): void {
+  process.send?.('ready');
+  process.channel?.unref();
+}

@@ -1,0 +1,14 @@
+/** What a running service is to those who start and stop it. */
+
+/** A socket that waits for peers, as it really is: port 0 has become a number. */
+export interface Listener {
+  readonly transport: 'tcp' | 'udp';
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface Service {
+  readonly listeners: readonly Listener[];
+  /** Resolves when, after a stop, the last connection has ended or was cut at the deadline. */
+  readonly closed: Promise<void>;
+}
