@@ -68,22 +68,24 @@ function readByEvents(socket: Socket, onBytes: OnBytes): Reading {
 function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes): Reading {
   let buffer = Buffer.allocUnsafeSlow(SMALLEST_BUFFER_BYTES);
   let filled = false;
+  let pending = false;
 
-  const socket = new Socket({
+  const socket: Socket = new Socket({
     handle,
     allowHalfOpen: true,
     onread: {
       callback: (bytesRead: number, bytes: Uint8Array): boolean => {
         filled = bytesRead === bytes.length;
         onBytes(filled ? bytes : bytes.subarray(0, bytesRead));
+        pending = socket.writableLength > 0;
         if (!socket.writableNeedDrain) return true;
         pauseUntilDrained(socket);
         return false;
       },
-      // Called after each callback for the buffer of the next read.
+      // Asked once by the constructor, then after each callback, for the buffer of the next read.
       buffer: (): Buffer => {
         const grow = filled && buffer.length < LARGEST_BUFFER_BYTES;
-        if (grow || socket?.writableLength > 0) {
+        if (grow || pending) {
           buffer = Buffer.allocUnsafeSlow(grow ? buffer.length * GROWTH_FACTOR : buffer.length);
         }
         return buffer;
