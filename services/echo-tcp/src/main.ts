@@ -2,6 +2,7 @@
 import { runProgram } from '@small-servers/shared/cli/program';
 import { daemonCommand } from '@small-servers/shared/daemon/run';
 import manifest from '../package.json' with { type: 'json' };
+import { probe } from './probe-command.ts';
 import { createServer } from './server.ts';
 import { settings } from './settings.ts';
 
@@ -16,4 +17,9 @@ const serve = daemonCommand('serve', {
   createServer,
 });
 
-await runProgram({ name: 'echo-tcp', version: manifest.version, describe: manifest.description, commands: [serve] });
+await runProgram({
+  name: 'echo-tcp',
+  version: manifest.version,
+  describe: manifest.description,
+  commands: [serve, probe],
+});

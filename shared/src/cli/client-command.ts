@@ -1,0 +1,65 @@
+/**
+ * The shape of every client command: flags alone configure it, `--json` prints one object in place of
+ * text, Ctrl-C ends it early with what it knows, and the exit code says how it went.
+ */
+import { resolveSettings } from '../config/layers.ts';
+import type { Problem } from '../config/problems.ts';
+import type { ConfigOf, Settings } from '../config/settings.ts';
+import { type Command, reportProblems } from './program.ts';
+
+export interface ClientContext<S extends Settings, O> {
+  readonly config: ConfigOf<S>;
+  readonly operands: O;
+  readonly json: boolean;
+  /** Aborted by the first Ctrl-C; the second ends the process at once. */
+  readonly signal: AbortSignal;
+  /** Writes to stdout. */
+  print(text: string): void;
+  /** Standard error when it is a terminal, for progress; left out otherwise. */
+  readonly terminal: NodeJS.WriteStream | undefined;
+}
+
+export interface ClientDefinition<S extends Settings, O> {
+  readonly name: string;
+  readonly describe: string;
+  readonly operands: readonly string[];
+  readonly settings: S;
+  readonly examples: Command['examples'];
+  readonly epilogue?: string;
+  /** Judges the operands; what it adds to `problems` is reported with all the others. */
+  parseOperands(operands: readonly string[], problems: Problem[]): O;
+  /** Resolves to the exit code. */
+  run(context: ClientContext<S, O>): Promise<number>;
+}
+
+export function clientCommand<S extends Settings, O>(definition: ClientDefinition<S, O>): Command {
+  const { settings, parseOperands, run, ...syntax } = definition;
+  return {
+    ...syntax,
+    settings,
+    extraFlags: { json: { help: 'print one JSON object' } },
+    run: async ({ program, operands: texts, flags, extra, problems: found }) => {
+      const { config, problems } = resolveSettings(program, settings, { flags });
+      const all = [...found, ...problems];
+      const operands = parseOperands(texts, all);
+      if (all.length > 0) return reportProblems(program, all);
+      return run({
+        config,
+        operands,
+        json: extra.has('json'),
+        signal: interruptSignal(),
+        print: (text) => void process.stdout.write(text),
+        terminal: process.stderr.isTTY ? process.stderr : undefined,
+      });
+    },
+  };
+}
+
+function interruptSignal(): AbortSignal {
+  const interrupted = new AbortController();
+  process.on('SIGINT', () => {
+    if (interrupted.signal.aborted) process.exit(130);
+    interrupted.abort();
+  });
+  return interrupted.signal;
+}
