@@ -5,12 +5,13 @@
  *     GET /readyz    200 when it serves, 503 while it drains; the body says who and where
  */
 import { once } from 'node:events';
-import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
+import { chmod, lstat, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { systemCode } from '../errors.ts';
 import type { Log } from './log.ts';
+import { makePrivateFolder } from './private-folder.ts';
 import type { Listener } from './service.ts';
 
 /** Body of `/readyz`. */
@@ -88,7 +89,7 @@ function answer(route: (() => Reply) | undefined, method: string | undefined): R
 }
 
 async function listen(server: Server, path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makePrivateFolder(dirname(path));
   if (await isAnswered(path)) throw new Error(`${path} belongs to another running daemon`);
   // Only ever a socket: a path given by mistake must not cost anybody a file.
   if ((await lstat(path).catch(() => undefined))?.isSocket()) await rm(path, { force: true });

@@ -1,17 +1,9 @@
 /** The settings that every daemon has, whatever it serves. */
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { choice, duration, text } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
 import { logLevels } from './log.ts';
-
-/** Sockets live in `run/` of the workspace, wherever the daemon was started from. */
-const runFolder = fileURLToPath(new URL('../../../run/', import.meta.url));
-
-/**
- * Where a Unix socket's name ends: `sun_path` holds 108 bytes with the final NUL on Linux, 104 on BSD
- * and macOS.
- */
-export const MAX_SOCKET_PATH_BYTES = 103;
+import { MAX_SOCKET_PATH_BYTES, runFolder } from './state-folder.ts';
 
 const socketPath = text({
   allowed: `a path of at most ${MAX_SOCKET_PATH_BYTES} bytes for a Unix socket, or off`,
@@ -34,7 +26,7 @@ export function daemonSettings(service: string) {
       live: true,
     }),
     adminSocket: setting(socketPath, {
-      default: { derive: () => defaultSocket(service), from: `run/${service}.sock` },
+      default: { derive: () => join(runFolder, `${service}.sock`), from: `run/${service}.sock` },
       group: 'Running',
       help: 'Unix socket for health and readiness, or off',
     }),
@@ -42,9 +34,3 @@ export function daemonSettings(service: string) {
 }
 
 export type DaemonConfig = ConfigOf<ReturnType<typeof daemonSettings>>;
-
-/** A checkout so deep that no socket fits below it goes without one. */
-function defaultSocket(service: string): string {
-  const path = `${runFolder}${service}.sock`;
-  return Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES ? path : 'off';
-}

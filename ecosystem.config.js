@@ -1,0 +1,38 @@
+/**
+ * The fleet: every service that `pnpm start` runs under pm2. A new service is one more line.
+ *
+ * docs/decisions/0003-pm2-fork-mode.md says why each option is as it is. State (logs/, run/) lives
+ * beside this file, or in the folder that SMALL_SERVERS_STATE names.
+ */
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+const state = process.env.SMALL_SERVERS_STATE ?? root.replace(/\/$/, '');
+
+/** pm2 ends a process this long after the polite signal; far above every --drain-timeout in use. */
+const KILL_TIMEOUT_MS = 60_000;
+
+const service = (name, args = []) => ({
+  name,
+  cwd: root,
+  script: `${root}services/${name}/src/main.ts`,
+  args: ['serve', ...args],
+  // Absolute: a `node` or `bun` found on PATH may be any version.
+  interpreter: `${root}node_modules/node/bin/node`,
+  exec_mode: 'fork',
+  instances: 1,
+  kill_timeout: KILL_TIMEOUT_MS,
+  // A crash is restarted for as long as it takes; a wrong configuration (exit code 78) is not.
+  autorestart: true,
+  stop_exit_codes: [78],
+  restart_delay: 1_000,
+  max_restarts: 100_000,
+  pmx: false,
+  vizion: false,
+  merge_logs: true,
+  out_file: `${state}/logs/${name}.log`,
+  error_file: `${state}/logs/${name}.log`,
+  env: { NODE_COMPILE_CACHE: `${state}/run/compile-cache` },
+});
+
+export const apps = [service('echo-tcp')];

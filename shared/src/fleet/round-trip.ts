@@ -1,0 +1,72 @@
+/**
+ * Proof that a service serves: its own address from its admin socket, then one real exchange with it
+ * by its own client command. What pm2 calls "online" is only a process that has not ended yet.
+ */
+import { execFile } from 'node:child_process';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { formatHostPort } from '../config/endpoint.ts';
+import type { Readiness } from '../daemon/admin.ts';
+import type { Listener } from '../daemon/service.ts';
+import type { FleetService, Workspace } from './workspace.ts';
+
+const execFileAsync = promisify(execFile);
+
+const ADMIN_TIMEOUT_MS = 2_000;
+const CHECK_TIMEOUT_MS = 10_000;
+
+/** What `/readyz` says, or `undefined` when nobody answers. */
+export async function askReadiness({ runFolder }: Workspace, name: string): Promise<Readiness | undefined> {
+  const socketPath = process.env[adminVariable(name)] ?? join(runFolder, `${name}.sock`);
+  try {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const signal = AbortSignal.timeout(ADMIN_TIMEOUT_MS);
+    request({ socketPath, path: '/readyz', signal }, (response) => resolve(text(response)))
+      .on('error', reject)
+      .end();
+    return JSON.parse(await promise) as Readiness;
+  } catch {
+    return undefined;
+  }
+}
+
+const adminVariable = (name: string): string => `${name.replaceAll('-', '_').toUpperCase()}_ADMIN_SOCKET`;
+
+/** Where to reach a listener from this machine: a wildcard address is no place to connect to. */
+export function reachable({ address, port }: Listener): { readonly host: string; readonly port: number } {
+  // `::` takes IPv4 too, and a machine without IPv6 has no ::1.
+  const wildcard = address === '0.0.0.0' || address === '::';
+  return { host: wildcard ? '127.0.0.1' : address, port };
+}
+
+/** Fills `{host}`, `{port}` and `{endpoint}` in. */
+export function fillIn(template: string, target: { readonly host: string; readonly port: number }): string {
+  const values: Readonly<Record<string, string>> = {
+    host: target.host,
+    port: String(target.port),
+    endpoint: formatHostPort(target),
+  };
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+}
+
+/** One exchange, in milliseconds; throws an Error whose message says what the client command said. */
+export async function makeRoundTrip(
+  { script, interpreter, manifest }: FleetService,
+  listener: Listener,
+): Promise<number> {
+  const target = reachable(listener);
+  const args = manifest.check.map((part) => fillIn(part, target));
+  try {
+    const { stdout } = await execFileAsync(interpreter, [script, ...args], { timeout: CHECK_TIMEOUT_MS });
+    return Number(valueAt(JSON.parse(stdout), manifest.latency));
+  } catch (error) {
+    const { stderr = '', stdout = '', message } = error as { stderr?: string; stdout?: string; message: string };
+    throw new Error(stderr.trim() || stdout.trim() || message, { cause: error });
+  }
+}
+
+function valueAt(value: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], value);
+}

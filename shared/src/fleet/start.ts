@@ -1,0 +1,79 @@
+/** `start`: every service up and proven by a real exchange, or the reason why not. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { exitCodes } from '../errors.ts';
+import { lastLines, sizeBytes } from './log-tail.ts';
+import { formatStates, startColumns } from './report.ts';
+import { inspect, type ServiceState } from './state.ts';
+import type { Supervisor } from './supervisor.ts';
+import type { FleetService, Workspace } from './workspace.ts';
+
+export interface FleetContext {
+  readonly workspace: Workspace;
+  readonly supervisor: Supervisor;
+  print(text: string): void;
+  complain(text: string): void;
+}
+
+/** A first start compiles every file; a slow machine under load takes seconds for it. */
+const PATIENCE_MS = 20_000;
+const LOOK_AGAIN_MS = 150;
+const SHOWN_LOG_LINES = 10;
+
+export async function start({ workspace, supervisor, print, complain }: FleetContext): Promise<number> {
+  const { services } = workspace;
+  const before = await supervisor.list();
+  const missing = services.filter(({ name }) => before.find((known) => known.name === name)?.status !== 'online');
+  const logEnds = new Map(await Promise.all(services.map(logEnd)));
+  if (missing.length > 0) await supervisor.start(missing.map(({ name }) => name));
+
+  const states = await waitUntilUp(workspace, supervisor, missing.length === 0 ? services : missing, services);
+  print(formatStates(startColumns, states, Date.now()));
+  const failed = states.filter(({ trouble }) => trouble !== undefined);
+  for (const state of failed) complain(await explain(state, logEnds.get(state.service.name) ?? 0));
+  await giveUpOn(supervisor, failed);
+  if (failed.length > 0) return exitCodes.failed;
+
+  const already = missing.length === 0 ? 'Everything was running already. ' : '';
+  print(`\n${already}Logs: ${workspace.logsFolder}/<service>.log   Stop: npx pnpm@12 stop\n`);
+  return exitCodes.success;
+}
+
+async function logEnd({ name, logFile }: FleetService): Promise<readonly [string, number]> {
+  return [name, await sizeBytes(logFile)];
+}
+
+/** Looks until every service serves, or one of those just started has ended, or patience is over. */
+export async function waitUntilUp(
+  workspace: Workspace,
+  supervisor: Supervisor,
+  started: readonly FleetService[],
+  services: readonly FleetService[],
+): Promise<readonly ServiceState[]> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  let states: readonly ServiceState[] = [];
+  for (;;) {
+    const processes = await supervisor.list();
+    states = await Promise.all(services.map((service) => inspect(workspace, service, processes)));
+    const waitingFor = states.filter(({ trouble }) => trouble !== undefined);
+    const hopeless = waitingFor.every(({ process, service }) => {
+      const ended = process?.status !== 'online' && process?.status !== 'launching';
+      return ended || (started.includes(service) && (process?.restarts ?? 0) > 0 && process?.status !== 'online');
+    });
+    if (waitingFor.length === 0 || hopeless || performance.now() > deadlineMs) return states;
+    await delay(LOOK_AGAIN_MS);
+  }
+}
+
+async function explain({ service, trouble }: ServiceState, logStart: number): Promise<string> {
+  const lines = await lastLines(service.logFile, logStart, SHOWN_LOG_LINES);
+  const shown = lines.map((line) => `  ${line}\n`).join('');
+  const log =
+    lines.length > 0 ? `its last log lines (${service.logFile}):\n${shown}` : `nothing new in ${service.logFile}\n`;
+  return `\n${service.name} did not come up (${trouble}); ${log}`;
+}
+
+/** What can't start is not left to restart for ever behind the back of the person who was told so. */
+async function giveUpOn(supervisor: Supervisor, failed: readonly ServiceState[]): Promise<void> {
+  const looping = failed.filter(({ process }) => process !== undefined && process.status !== 'stopped');
+  if (looping.length > 0) await supervisor.stop(looping.map(({ service }) => service.name));
+}

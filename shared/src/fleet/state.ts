@@ -1,0 +1,44 @@
+/** What is true of each service now: the supervisor's word, the service's own, and a real exchange. */
+import type { Readiness } from '../daemon/admin.ts';
+import { askReadiness, makeRoundTrip } from './round-trip.ts';
+import type { SupervisedProcess } from './supervisor.ts';
+import type { FleetService, Workspace } from './workspace.ts';
+
+export interface ServiceState {
+  readonly service: FleetService;
+  /** `undefined`: pm2 does not know it. */
+  readonly process: SupervisedProcess | undefined;
+  /** Of the supervised process; another one's answer does not count. */
+  readonly readiness: Readiness | undefined;
+  /** Milliseconds of one real exchange. */
+  readonly roundTripMs: number | undefined;
+  /** Why it does not serve, in a few words; `undefined` when it does. */
+  readonly trouble: string | undefined;
+}
+
+/** Looks at one service; never throws. */
+export async function inspect(
+  workspace: Workspace,
+  service: FleetService,
+  processes: readonly SupervisedProcess[],
+): Promise<ServiceState> {
+  const process = processes.find(({ name }) => name === service.name);
+  const nothing = { service, process, readiness: undefined, roundTripMs: undefined };
+  if (process === undefined) return { ...nothing, trouble: 'not started' };
+  if (process.status !== 'online') return { ...nothing, trouble: process.status };
+
+  const readiness = await askReadiness(workspace, service.name);
+  if (readiness === undefined) return { ...nothing, trouble: 'does not answer on its admin socket' };
+  if (readiness.pid !== process.pid) {
+    const trouble = `its admin socket belongs to process ${readiness.pid}, which pm2 did not start`;
+    return { ...nothing, trouble };
+  }
+  const [listener] = readiness.listeners;
+  if (listener === undefined) return { ...nothing, readiness, trouble: undefined };
+  try {
+    const roundTripMs = await makeRoundTrip(service, listener);
+    return { service, process, readiness, roundTripMs, trouble: undefined };
+  } catch (error) {
+    return { ...nothing, readiness, trouble: (error as Error).message };
+  }
+}
