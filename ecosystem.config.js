@@ -22,11 +22,10 @@ const service = (name, args = []) => ({
   exec_mode: 'fork',
   instances: 1,
   kill_timeout: KILL_TIMEOUT_MS,
-  // A crash is restarted for as long as it takes; a wrong configuration (exit code 78) is not.
+  // A crash is restarted, a wrong configuration (exit code 78) is not. No restart_delay and no backoff:
+  // with either, pm2 shows a service that it gave up on as "waiting restart" for ever.
   autorestart: true,
   stop_exit_codes: [78],
-  restart_delay: 1_000,
-  max_restarts: 100_000,
   pmx: false,
   vizion: false,
   merge_logs: true,

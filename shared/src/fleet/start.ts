@@ -26,7 +26,7 @@ export async function start({ workspace, supervisor, print, complain }: FleetCon
   const logEnds = new Map(await Promise.all(services.map(logEnd)));
   if (missing.length > 0) await supervisor.start(missing.map(({ name }) => name));
 
-  const states = await waitUntilUp(workspace, supervisor, missing.length === 0 ? services : missing, services);
+  const states = await waitUntilUp(workspace, supervisor, services);
   print(formatStates(startColumns, states, Date.now()));
   const failed = states.filter(({ trouble }) => trouble !== undefined);
   for (const state of failed) complain(await explain(state, logEnds.get(state.service.name) ?? 0));
@@ -42,24 +42,27 @@ async function logEnd({ name, logFile }: FleetService): Promise<readonly [string
   return [name, await sizeBytes(logFile)];
 }
 
-/** Looks until every service serves, or one of those just started has ended, or patience is over. */
+/** Looks until every service serves, or those that do not have no prospect, or patience is over. */
 export async function waitUntilUp(
   workspace: Workspace,
   supervisor: Supervisor,
-  started: readonly FleetService[],
   services: readonly FleetService[],
 ): Promise<readonly ServiceState[]> {
   const deadlineMs = performance.now() + PATIENCE_MS;
-  let states: readonly ServiceState[] = [];
+  const firstRestarts = new Map<string, number>();
   for (;;) {
     const processes = await supervisor.list();
-    states = await Promise.all(services.map((service) => inspect(workspace, service, processes)));
+    for (const { name, restarts } of processes) {
+      if (!firstRestarts.has(name)) firstRestarts.set(name, restarts);
+    }
+    const states = await Promise.all(services.map((service) => inspect(workspace, service, processes)));
     const waitingFor = states.filter(({ trouble }) => trouble !== undefined);
-    const hopeless = waitingFor.every(({ process, service }) => {
-      const ended = process?.status !== 'online' && process?.status !== 'launching';
-      return ended || (started.includes(service) && (process?.restarts ?? 0) > 0 && process?.status !== 'online');
+    const hopeless = waitingFor.every(({ service, process }) => {
+      // pm2 restarts at once what crashes at once: the second attempt says no more than the first.
+      const crashed = (process?.restarts ?? 0) > (firstRestarts.get(service.name) ?? 0);
+      return crashed || (process?.status !== 'online' && process?.status !== 'launching');
     });
-    if (waitingFor.length === 0 || hopeless || performance.now() > deadlineMs) return states;
+    if (hopeless || performance.now() > deadlineMs) return states;
     await delay(LOOK_AGAIN_MS);
   }
 }

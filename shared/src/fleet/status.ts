@@ -21,7 +21,7 @@ export async function reload(context: FleetContext): Promise<number> {
     return exitCodes.failed;
   }
   await supervisor.reload(running.map(({ name }) => name));
-  return report(context, await waitUntilUp(workspace, supervisor, running, running));
+  return report(context, await waitUntilUp(workspace, supervisor, running));
 }
 
 function report({ print, complain }: FleetContext, states: readonly ServiceState[]): number {
