@@ -23,9 +23,6 @@ interface ErrorKind {
 }
 
 export const errorKinds = {
-  CONFIGURATION_INVALID: { exitCode: exitCodes.configuration, mender: 'you' },
-  CONFIGURATION_UNREADABLE: { exitCode: exitCodes.configuration, mender: 'you' },
-  USAGE_INVALID: { exitCode: exitCodes.configuration, mender: 'you' },
   ADDRESS_IN_USE: { exitCode: exitCodes.failed, mender: 'you' },
   ADDRESS_NOT_AVAILABLE: { exitCode: exitCodes.failed, mender: 'you' },
   PERMISSION_DENIED: { exitCode: exitCodes.failed, mender: 'the administrator' },
@@ -36,9 +33,7 @@ export const errorKinds = {
   CONNECTION_LOST: { exitCode: exitCodes.failed, mender: 'the far end' },
   HOST_UNREACHABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
   ECHO_MISMATCH: { exitCode: exitCodes.failed, mender: 'the far end' },
-  LIMIT_MISSED: { exitCode: exitCodes.limitMissed, mender: 'the far end' },
   SUPERVISOR_FAILED: { exitCode: exitCodes.failed, mender: 'the administrator' },
-  SERVICE_NOT_UP: { exitCode: exitCodes.failed, mender: 'you' },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorKinds;
