@@ -5,10 +5,13 @@ import { type ConfigOf, setting } from '../config/settings.ts';
 import { logLevels } from './log.ts';
 import { MAX_SOCKET_PATH_BYTES, runFolder } from './state-folder.ts';
 
+/** Each process has a socket of its own beside it, with its pid in the name. */
+const MAX_PATH_BYTES = MAX_SOCKET_PATH_BYTES - '.4194304.next'.length;
+
 const socketPath = text({
-  allowed: `a path of at most ${MAX_SOCKET_PATH_BYTES} bytes for a Unix socket, or off`,
+  allowed: `a path of at most ${MAX_PATH_BYTES} bytes for a Unix socket, or off`,
   placeholder: 'PATH|off',
-  accepts: (value) => value !== '' && Buffer.byteLength(value) <= MAX_SOCKET_PATH_BYTES,
+  accepts: (value) => value !== '' && Buffer.byteLength(value) <= MAX_PATH_BYTES,
 });
 
 export function daemonSettings(service: string) {

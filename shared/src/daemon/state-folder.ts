@@ -11,8 +11,8 @@ export const stateFolder = process.env.SMALL_SERVERS_STATE ?? workspaceRoot;
 /** Where a Unix socket's path ends: `sun_path` holds 108 bytes with its NUL on Linux, 104 on macOS. */
 export const MAX_SOCKET_PATH_BYTES = 103;
 
-/** The longest name below `run/`: pm2's own. */
-const LONGEST_SOCKET_NAME = 'pm2/interactor.sock';
+/** The longest name below `run/`: a service's with the longest pid that Linux gives. */
+const LONGEST_SOCKET_NAME = 'time-stream-tcp.4194304.sock.next';
 
 /**
  * The folder of sockets: `run/`, or, below a path so long that no socket fits under it, a folder of

@@ -3,36 +3,21 @@
  * by its own client command. What pm2 calls "online" is only a process that has not ended yet.
  */
 import { execFile } from 'node:child_process';
-import { request } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { formatHostPort } from '../config/endpoint.ts';
-import type { Readiness } from '../daemon/admin.ts';
+import { variablePrefix } from '../config/settings.ts';
 import type { Listener } from '../daemon/service.ts';
 import type { FleetService, Workspace } from './workspace.ts';
 
 const execFileAsync = promisify(execFile);
 
-const ADMIN_TIMEOUT_MS = 2_000;
 const CHECK_TIMEOUT_MS = 10_000;
 
-/** What `/readyz` says, or `undefined` when nobody answers. */
-export async function askReadiness({ runFolder }: Workspace, name: string): Promise<Readiness | undefined> {
-  const socketPath = process.env[adminVariable(name)] ?? join(runFolder, `${name}.sock`);
-  try {
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const signal = AbortSignal.timeout(ADMIN_TIMEOUT_MS);
-    request({ socketPath, path: '/readyz', signal }, (response) => resolve(text(response)))
-      .on('error', reject)
-      .end();
-    return JSON.parse(await promise) as Readiness;
-  } catch {
-    return undefined;
-  }
+/** The known name of a service's admin socket, where its variable does not say otherwise. */
+export function adminSocketPath({ runFolder }: Workspace, name: string): string {
+  return process.env[`${variablePrefix(name)}ADMIN_SOCKET`] ?? join(runFolder, `${name}.sock`);
 }
-
-const adminVariable = (name: string): string => `${name.replaceAll('-', '_').toUpperCase()}_ADMIN_SOCKET`;
 
 /** Where to reach a listener from this machine: a wildcard address is no place to connect to. */
 export function reachable({ address, port }: Listener): { readonly host: string; readonly port: number } {

@@ -1,6 +1,7 @@
 /** What is true of each service now: the supervisor's word, the service's own, and a real exchange. */
-import type { Readiness } from '../daemon/admin.ts';
-import { askReadiness, makeRoundTrip } from './round-trip.ts';
+import { askReadiness, type Readiness } from '../daemon/admin-client.ts';
+import { processSocketPath } from '../daemon/admin-socket.ts';
+import { adminSocketPath, makeRoundTrip } from './round-trip.ts';
 import type { SupervisedProcess } from './supervisor.ts';
 import type { FleetService, Workspace } from './workspace.ts';
 
@@ -8,7 +9,6 @@ export interface ServiceState {
   readonly service: FleetService;
   /** `undefined`: pm2 does not know it. */
   readonly process: SupervisedProcess | undefined;
-  /** Of the supervised process; another one's answer does not count. */
   readonly readiness: Readiness | undefined;
   /** Milliseconds of one real exchange. */
   readonly roundTripMs: number | undefined;
@@ -27,12 +27,8 @@ export async function inspect(
   if (process === undefined) return { ...nothing, trouble: 'not started' };
   if (process.status !== 'online') return { ...nothing, trouble: process.status };
 
-  const readiness = await askReadiness(workspace, service.name);
+  const readiness = await askReadiness(processSocketPath(adminSocketPath(workspace, service.name), process.pid));
   if (readiness === undefined) return { ...nothing, trouble: 'does not answer on its admin socket' };
-  if (readiness.pid !== process.pid) {
-    const trouble = `its admin socket belongs to process ${readiness.pid}, which pm2 did not start`;
-    return { ...nothing, trouble };
-  }
   const [listener] = readiness.listeners;
   if (listener === undefined) return { ...nothing, readiness, trouble: undefined };
   try {

@@ -15,7 +15,7 @@ export async function status(context: FleetContext): Promise<number> {
 export async function reload(context: FleetContext): Promise<number> {
   const { workspace, supervisor, complain } = context;
   const known = await supervisor.list();
-  const running = workspace.services.filter(({ name }) => known.some((process) => process.name === name));
+  const running = workspace.services.filter(({ name }) => known.some((process) => process.name === name && process.status === 'online'));
   if (running.length === 0) {
     complain('Nothing is running; start it with: npx pnpm@12 start\n');
     return exitCodes.failed;

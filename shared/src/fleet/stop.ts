@@ -1,8 +1,8 @@
 /** `stop`: every service drained and ended, and pm2's own daemon with them. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive } from '../daemon/process-alive.ts';
 import { exitCodes } from '../errors.ts';
 import type { FleetContext } from './start.ts';
-import { isAlive } from './supervisor.ts';
 
 const PATIENCE_MS = 10_000;
 const LOOK_AGAIN_MS = 50;

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { isAlive } from '../daemon/process-alive.ts';
 import { AppError } from '../errors.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -95,14 +96,5 @@ export class Supervisor {
       const { stderr = '', message } = error as { stderr?: string; message: string };
       throw new AppError('SUPERVISOR_FAILED', `pm2 ${args[0]} failed: ${stderr.trim() || message}`, { cause: error });
     }
-  }
-}
-
-/** Whether a process of this number exists; one of another user counts. */
-export function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
