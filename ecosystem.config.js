@@ -12,11 +12,14 @@ const state = process.env.SMALL_SERVERS_STATE ?? root.replace(/\/$/, '');
 /** pm2 ends a process this long after the polite signal; far above every --drain-timeout in use. */
 const KILL_TIMEOUT_MS = 60_000;
 
+/** So that `reload` can run the new process beside the old one; only these systems balance by it. */
+const shareable = ['linux', 'freebsd'].includes(process.platform);
+
 const service = (name, args = []) => ({
   name,
   cwd: root,
   script: `${root}services/${name}/src/main.ts`,
-  args: ['serve', ...args],
+  args: ['serve', ...(shareable ? ['--reuse-port'] : []), ...args],
   // Absolute: a `node` or `bun` found on PATH may be any version.
   interpreter: `${root}node_modules/node/bin/node`,
   exec_mode: 'fork',

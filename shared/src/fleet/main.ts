@@ -3,8 +3,9 @@
 import manifest from '../../package.json' with { type: 'json' };
 import { type Command, reportProblems, runProgram } from '../cli/program.ts';
 import { preflight } from './preflight.ts';
+import { reload } from './reload.ts';
 import { type FleetContext, start } from './start.ts';
-import { reload, status } from './status.ts';
+import { status } from './status.ts';
 import { stop } from './stop.ts';
 import { Supervisor } from './supervisor.ts';
 import { openWorkspace } from './workspace.ts';
@@ -38,7 +39,7 @@ await runProgram({
     fleetCommand('status', 'how each service does, with a real round trip', status),
     fleetCommand('start', 'start what is not running and prove that each service answers', start),
     fleetCommand('stop', 'drain and end every service, and pm2', stop),
-    fleetCommand('reload', 'restart every service with the configuration of now', reload),
+    fleetCommand('reload', 'replace every service without refusing a connection', reload),
     fleetCommand('preflight', 'what a start needs: runtime, folders, limits, clock, ports', preflight),
   ],
 });

@@ -1,15 +1,13 @@
 /** `preflight`: what a start needs, each line ok or what to do. */
 
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { exitCodes } from '../errors.ts';
 import { connectionsForDescriptors } from '../server/admission.ts';
 import { softDescriptorLimit } from '../server/descriptors.ts';
-import { listenError } from '../server/listen-error.ts';
+import { askConfiguration, whyTaken } from './configured-address.ts';
 import type { FleetContext } from './start.ts';
 import type { SupervisedProcess } from './supervisor.ts';
 import type { FleetService, Workspace } from './workspace.ts';
@@ -95,44 +93,19 @@ function pm2(pid: number | undefined, processes: readonly SupervisedProcess[], {
   return { what: 'pm2', ok: true, detail: `${detail} (PM2_HOME ${pm2Home})` };
 }
 
-interface EffectiveAddress {
-  readonly host?: { readonly value: string };
-  readonly port?: { readonly value: number };
-  readonly 'reuse-port'?: { readonly value: boolean };
-}
-
 /** The service's own word on its configuration, then whether its port can be had. */
 async function configurationAndPort(
-  { name, script, args, interpreter }: FleetService,
+  service: FleetService,
   processes: readonly SupervisedProcess[],
 ): Promise<readonly Finding[]> {
-  let effective: EffectiveAddress;
-  try {
-    const { stdout } = await execFileAsync(interpreter, [script, ...args, '--print-config', '--json']);
-    effective = JSON.parse(stdout) as EffectiveAddress;
-  } catch (error) {
-    const { stderr = '', message } = error as { stderr?: string; message: string };
-    return [{ what: name, ok: false, detail: (stderr.trim() || message).replaceAll('\n', '\n      ') }];
+  const { name: what } = service;
+  const { address, problems } = await askConfiguration(service);
+  if (problems !== undefined) return [{ what, ok: false, detail: problems.replaceAll('\n', '\n      ') }];
+  const configuration = { what, ok: true, detail: 'configuration OK' };
+  if (address === undefined) return [configuration];
+  if (processes.some(({ name, status }) => name === what && status === 'online')) {
+    return [configuration, { what, ok: true, detail: `has port ${address.port}` }];
   }
-  const configuration = { what: name, ok: true, detail: 'configuration OK' };
-  const { host, port } = effective;
-  if (host === undefined || port === undefined) return [configuration];
-  if (processes.some((known) => known.name === name && known.status === 'online')) {
-    return [configuration, { what: name, ok: true, detail: `has port ${port.value}` }];
-  }
-  return [configuration, await portFree(name, host.value, port.value)];
-}
-
-async function portFree(name: string, host: string, port: number): Promise<Finding> {
-  const server = createServer();
-  try {
-    server.listen({ host, port });
-    await once(server, 'listening');
-    return { what: name, ok: true, detail: `port ${port} is free` };
-  } catch (error) {
-    const { message } = await listenError({ transport: 'tcp', address: host, port }, error);
-    return { what: name, ok: false, detail: message };
-  } finally {
-    server.close();
-  }
+  const taken = await whyTaken(service, address);
+  return [configuration, { what, ok: taken === undefined, detail: taken ?? `port ${address.port} is free` }];
 }

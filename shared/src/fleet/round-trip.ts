@@ -37,14 +37,11 @@ export function fillIn(template: string, target: { readonly host: string; readon
 }
 
 /** One exchange, in milliseconds; throws an Error whose message says what the client command said. */
-export async function makeRoundTrip(
-  { script, interpreter, manifest }: FleetService,
-  listener: Listener,
-): Promise<number> {
+export async function makeRoundTrip({ app, manifest }: FleetService, listener: Listener): Promise<number> {
   const target = reachable(listener);
   const args = manifest.check.map((part) => fillIn(part, target));
   try {
-    const { stdout } = await execFileAsync(interpreter, [script, ...args], { timeout: CHECK_TIMEOUT_MS });
+    const { stdout } = await execFileAsync(app.interpreter, [app.script, ...args], { timeout: CHECK_TIMEOUT_MS });
     return Number(valueAt(JSON.parse(stdout), manifest.latency));
   } catch (error) {
     const { stderr = '', stdout = '', message } = error as { stderr?: string; stdout?: string; message: string };

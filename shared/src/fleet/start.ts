@@ -1,6 +1,7 @@
 /** `start`: every service up and proven by a real exchange, or the reason why not. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodes } from '../errors.ts';
+import { askConfiguration, whyTaken } from './configured-address.ts';
 import { lastLines, sizeBytes } from './log-tail.ts';
 import { formatStates, startColumns } from './report.ts';
 import { inspect, type ServiceState } from './state.ts';
@@ -24,6 +25,11 @@ export async function start({ workspace, supervisor, print, complain }: FleetCon
   const before = await supervisor.list();
   const missing = services.filter(({ name }) => before.find((known) => known.name === name)?.status !== 'online');
   const logEnds = new Map(await Promise.all(services.map(logEnd)));
+  const taken = await takenPorts(missing);
+  if (taken.length > 0) {
+    complain(taken.join(''));
+    return exitCodes.failed;
+  }
   if (missing.length > 0) await supervisor.start(missing.map(({ name }) => name));
 
   const states = await waitUntilUp(workspace, supervisor, services);
@@ -36,6 +42,18 @@ export async function start({ workspace, supervisor, print, complain }: FleetCon
   const already = missing.length === 0 ? 'Everything was running already. ' : '';
   print(`\n${already}Logs: ${workspace.logsFolder}/<service>.log   Stop: npx pnpm@12 stop\n`);
   return exitCodes.success;
+}
+
+/** One line for each service whose port somebody else has. A wrong configuration is left to its own words. */
+async function takenPorts(services: readonly FleetService[]): Promise<readonly string[]> {
+  const reasons = await Promise.all(
+    services.map(async (service) => {
+      const { address } = await askConfiguration(service);
+      const why = address && (await whyTaken(service, address));
+      return why === undefined ? [] : [`${service.name}: ${why}\n`];
+    }),
+  );
+  return reasons.flat();
 }
 
 async function logEnd({ name, logFile }: FleetService): Promise<readonly [string, number]> {

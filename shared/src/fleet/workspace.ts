@@ -4,18 +4,25 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { makePrivateFolder } from '../daemon/private-folder.ts';
 import { runFolder, stateFolder, workspaceRoot } from '../daemon/state-folder.ts';
+import type { Transport } from '../system/listeners.ts';
 
-/** The part of a pm2 app that the fleet reads. */
-interface App {
+/** The part of a pm2 app that the fleet reads, in pm2's words. */
+export interface App {
   readonly name: string;
+  readonly cwd: string;
   readonly script: string;
   readonly args: readonly string[];
   readonly interpreter: string;
+  readonly kill_timeout: number;
+  readonly stop_exit_codes: readonly number[];
   readonly out_file: string;
+  readonly error_file: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** `smallServers` in a service's package.json. `{host}`, `{port}` and `{endpoint}` are filled in. */
 interface ServiceManifest {
+  readonly transport: Transport;
   /** Arguments of the service's own client command that makes one real round trip. */
   readonly check: readonly string[];
   /** Where the check's JSON has the round trip in milliseconds: keys separated by dots. */
@@ -26,9 +33,7 @@ interface ServiceManifest {
 
 export interface FleetService {
   readonly name: string;
-  readonly script: string;
-  readonly args: readonly string[];
-  readonly interpreter: string;
+  readonly app: App;
   readonly logFile: string;
   readonly manifest: ServiceManifest;
 }
@@ -49,10 +54,11 @@ export async function openWorkspace(): Promise<Workspace> {
   const ecosystemFile = join(workspaceRoot, 'ecosystem.config.js');
   const { apps } = (await import(pathToFileURL(ecosystemFile).href)) as { apps: readonly App[] };
   const services = await Promise.all(
-    apps.map(async ({ name, script, args, interpreter, out_file: logFile }) => {
+    apps.map(async (app) => {
+      const { name, out_file: logFile } = app;
       const manifestFile = join(workspaceRoot, 'services', name, 'package.json');
       const { smallServers } = JSON.parse(await readFile(manifestFile, 'utf8')) as { smallServers: ServiceManifest };
-      return { name, script, args, interpreter, logFile, manifest: smallServers };
+      return { name, app, logFile, manifest: smallServers };
     }),
   );
   const logsFolder = join(stateFolder, 'logs');
