@@ -2,14 +2,14 @@
  * The life of a daemon: read the configuration, check it, serve, drain, end. The order of a start is
  * that of `sshd` and OpenBSD's daemons: nothing is opened before everything is known to be right.
  */
-import { readFile } from 'node:fs/promises';
 import { type Command, type Invocation, reportProblems } from '../cli/program.ts';
-import type { ConfigurationFile } from '../config/file.ts';
-import { effectiveSettings, formatEffective, type Resolved, resolveSettings } from '../config/layers.ts';
-import type { Problem } from '../config/problems.ts';
+import { effectiveSettings, formatEffective } from '../config/layers.ts';
+import { formatProblem } from '../config/problems.ts';
+import { type Change, reloadSettings } from '../config/reload.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
 import { exitCodes } from '../errors.ts';
 import { type Admin, openAdmin } from './admin.ts';
+import { CONFIG_VARIABLE, readConfiguration } from './configuration.ts';
 import { createLog, type Log } from './log.ts';
 import type { Service } from './service.ts';
 import type { DaemonConfig } from './settings.ts';
@@ -27,11 +27,8 @@ export interface DaemonDefinition<S extends Settings> {
   readonly describe: string;
   readonly settings: S;
   readonly examples: Command['examples'];
-  createServer(context: ServiceContext<S>): Promise<Service>;
+  createServer(context: ServiceContext<S>): Promise<Service<ConfigOf<S>>>;
 }
-
-/** Read when `--config` is not given; a service finds its own section in it. */
-const CONFIG_VARIABLE = 'SMALL_SERVERS_CONFIG';
 
 /** The `serve` command of a daemon. */
 export function daemonCommand<S extends Settings>(
@@ -56,10 +53,8 @@ export function daemonCommand<S extends Settings>(
 
 async function run<S extends Settings>(definition: DaemonDefinition<S>, invocation: Invocation): Promise<number> {
   const { service, settings } = definition;
-  const { extra, flags } = invocation;
-  const { file, problems: fileProblems } = await readConfiguration(extra.get('config'));
-  const resolved = resolveSettings(service, settings, { flags, environment: process.env, file });
-  const problems = [...invocation.problems, ...fileProblems, ...resolved.problems];
+  const { extra } = invocation;
+  const { resolved, problems } = await readConfiguration(service, settings, invocation);
   if (problems.length > 0) return reportProblems(service, problems);
   if (extra.has('print-config')) {
     const effective = extra.has('json')
@@ -72,46 +67,67 @@ async function run<S extends Settings>(definition: DaemonDefinition<S>, invocati
     process.stdout.write('configuration OK\n');
     return exitCodes.success;
   }
-  return serve(definition, resolved);
+  return serve(definition, invocation, resolved.config as ConfigOf<S> & DaemonConfig);
 }
 
-async function readConfiguration(
-  flag: string | undefined,
-): Promise<{ file: ConfigurationFile | undefined; problems: readonly Problem[] }> {
-  const path = flag ?? process.env[CONFIG_VARIABLE];
-  if (path === undefined) return { file: undefined, problems: [] };
-  const origin = flag === undefined ? `variable ${CONFIG_VARIABLE}` : 'flag --config';
-  try {
-    return { file: { path, text: await readFile(path, 'utf8') }, problems: [] };
-  } catch (error) {
-    const what = `can't be read: ${(error as Error).message}`;
-    const problem = { subject: path || 'config', origin, what, expected: 'expected a readable file' };
-    return { file: undefined, problems: [problem] };
-  }
-}
-
-async function serve<S extends Settings>(definition: DaemonDefinition<S>, resolved: Resolved<S>): Promise<number> {
+async function serve<S extends Settings>(
+  definition: DaemonDefinition<S>,
+  invocation: Invocation,
+  config: ConfigOf<S> & DaemonConfig,
+): Promise<number> {
   const { service: name, createServer } = definition;
-  const config = resolved.config as ConfigOf<S> & DaemonConfig;
   const log = createLog({ service: name, level: config.logLevel });
   reportCrashes(log);
-  const stop = stopOnSignals();
+  const signal = stopOnSignals();
 
-  const service = await createServer({ config, log, signal: stop.signal });
+  const service = await createServer({ config, log, signal });
   for (const { address, port, transport } of service.listeners) {
     const where = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
     log.info({ event: 'listening', address, port, transport }, `${name} listens on ${where}/${transport}`);
   }
-  const admin = await openAdminSocket(name, config, log, service, stop.signal);
+  const admin = await openAdminSocket(name, config, log, service, signal);
+  reloadOnHangUp(definition, invocation, config, service, log);
   tellSupervisor();
 
-  if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
   const startedMs = performance.now();
-  log.info({ event: 'draining', signal: stop.signal.reason, drainTimeoutMs: config.drainTimeoutMs }, 'stopping');
+  log.info({ event: 'draining', signal: signal.reason, drainTimeoutMs: config.drainTimeoutMs }, 'stopping');
   await service.closed;
   await admin.close();
   log.info({ event: 'stopped', durationMs: Math.round(performance.now() - startedMs) }, 'stopped');
   return exitCodes.success;
+}
+
+/** SIGHUP: reads every layer again and applies what can change live; anything wrong changes nothing. */
+function reloadOnHangUp<S extends Settings>(
+  { service: name, settings }: DaemonDefinition<S>,
+  invocation: Invocation,
+  initial: ConfigOf<S> & DaemonConfig,
+  service: Service<ConfigOf<S>>,
+  log: Log,
+): void {
+  let running = initial;
+  const reload = async (): Promise<void> => {
+    const { resolved, problems } = await readConfiguration(name, settings, invocation);
+    if (problems.length > 0) {
+      const lines = problems.map(formatProblem);
+      log.error({ event: 'config-rejected', problems: lines }, `nothing changed: ${lines.join('; ')}`);
+      return;
+    }
+    const { config, changed, needsRestart } = reloadSettings(name, settings, running, resolved);
+    running = config as ConfigOf<S> & DaemonConfig;
+    log.level = running.logLevel;
+    service.reconfigure?.(running);
+    const list = (changes: readonly Change[]): string =>
+      changes.map(({ name, from, to }) => `${name} ${from || 'none'} -> ${to || 'none'}`).join(', ') || 'nothing';
+    const message = `changed: ${list(changed)}; waits for a restart: ${list(needsRestart)}`;
+    log.info({ event: 'config-reloaded', changed, needsRestart }, message);
+  };
+  // One at a time: a second SIGHUP in the middle of the first is answered after it.
+  let last = Promise.resolve();
+  process.on('SIGHUP', () => {
+    last = last.then(reload);
+  });
 }
 
 async function openAdminSocket(
@@ -136,7 +152,7 @@ async function openAdminSocket(
 }
 
 /** The first SIGINT or SIGTERM asks for a stop; a second one ends the process at once. */
-function stopOnSignals(): AbortController {
+function stopOnSignals(): AbortSignal {
   const stop = new AbortController();
   for (const [signal, number] of [
     ['SIGINT', 2],
@@ -147,7 +163,7 @@ function stopOnSignals(): AbortController {
       stop.abort(signal);
     });
   }
-  return stop;
+  return stop.signal;
 }
 
 /** The record before the end; Node then prints the stack and exits as it always does. */

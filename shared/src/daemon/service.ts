@@ -7,8 +7,10 @@ export interface Listener {
   readonly port: number;
 }
 
-export interface Service {
+export interface Service<Config = never> {
   readonly listeners: readonly Listener[];
   /** Resolves when, after a stop, the last connection has ended or was cut at the deadline. */
   readonly closed: Promise<void>;
+  /** Applies a configuration in which only live settings differ. */
+  reconfigure?(config: Config): void;
 }
