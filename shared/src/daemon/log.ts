@@ -36,6 +36,16 @@ export interface LogOptions {
   readonly now?: () => number;
 }
 
+/** What is kept of records that can't be written now (a full disk); what comes beyond is lost. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024;
+
+/** stdout, written synchronously. That it can't be written to must not end the service. */
+function standardOutput(): DestinationStream {
+  const stream = destination({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
+  stream.on('error', () => {});
+  return stream;
+}
+
 /**
  * A log that has written each record when the call returns: nothing is lost at exit or in a crash.
  * pino's own worker transports are not used because they lose lines there.
@@ -48,6 +58,6 @@ export function createLog({ service, level, stream, now = Date.now }: LogOptions
       timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream ?? destination({ fd: 1, sync: true }),
+    stream ?? standardOutput(),
   ) as unknown as Log;
 }
