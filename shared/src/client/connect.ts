@@ -29,7 +29,7 @@ export function connectionError(endpoint: Endpoint, cause: unknown): AppError {
  */
 export async function connectTcp(endpoint: Endpoint, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
   const socket = connect({ ...endpoint, noDelay: true });
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const deadline = AbortSignal.timeout(Math.ceil(timeoutMs));
   try {
     await once(socket, 'connect', { signal: signal ? AbortSignal.any([deadline, signal]) : deadline });
     return socket;

@@ -17,6 +17,9 @@ export interface OpenLoopOptions {
   readonly clock?: () => number;
 }
 
+/** Most messages handed over in one turn when late: then replies, timers and Ctrl-C have theirs. */
+const MAX_BURST_MESSAGES = 64;
+
 export interface OpenLoopResult {
   readonly sent: number;
   readonly durationMs: number;
@@ -35,11 +38,16 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
 
   const { promise, resolve } = Promise.withResolvers<void>();
   let timer: NodeJS.Timeout | undefined;
+  let turn: NodeJS.Immediate | undefined;
   const wake = (): void => {
-    while (sent < total && !signal.aborted) {
+    for (let burst = 0; sent < total && !signal.aborted; burst++) {
       const latenessMs = clock() - startMs - sent * intervalMs;
       if (latenessMs < 0) {
         timer = setTimeout(wake, -latenessMs);
+        return;
+      }
+      if (burst === MAX_BURST_MESSAGES) {
+        turn = setImmediate(wake);
         return;
       }
       maxLatenessMs = Math.max(maxLatenessMs, latenessMs);
@@ -50,6 +58,7 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   };
   const interrupt = (): void => {
     clearTimeout(timer);
+    clearImmediate(turn);
     resolve();
   };
   signal.addEventListener('abort', interrupt, { once: true });
