@@ -7,11 +7,16 @@ import { randomFillSync } from 'node:crypto';
 /** A prime: no message size and no buffer size of ours divides it, so that no two messages are alike. */
 const PERIOD_BYTES = 65_521;
 
-/** No greeting starts with it: a greeting holds no control characters. */
+/** No greeting starts with it: a greeting is a line of text. */
 const FIRST_BYTE = 0x00;
 
-const LF = 0x0a;
+const [TAB, LF, CR] = [0x09, 0x0a, 0x0d];
 const MAX_GREETING_BYTES = 4_096;
+
+/** Whether a byte may stand in a line of text: no control character but tab and the CR of its end. */
+function isText(byte: number): boolean {
+  return (byte >= 0x20 && byte !== 0x7f) || byte === TAB || byte === CR;
+}
 
 /** One endless stream of bytes; the same object gives what is sent and judges what comes back. */
 export class Pattern {
@@ -55,8 +60,9 @@ export type Verdict =
 export class ReplyCheck {
   readonly #pattern: Pattern;
   #returned = 0;
-  #greeting: number[] | undefined;
-  #greeted = false;
+  /** What may become a greeting; `undefined` once it is settled what the first bytes are. */
+  #line: number[] | undefined = [];
+  #greeting: string | undefined;
 
   constructor(pattern: Pattern) {
     this.#pattern = pattern;
@@ -64,11 +70,7 @@ export class ReplyCheck {
 
   /** The line that the server sent first, without its end; `undefined` when it sent none. */
   get greeting(): string | undefined {
-    return this.#greeted
-      ? Buffer.from(this.#greeting ?? [])
-          .toString('latin1')
-          .trimEnd()
-      : undefined;
+    return this.#greeting;
   }
 
   /** @param sent how many bytes of the stream were sent so far: more can not come back */
@@ -87,15 +89,22 @@ export class ReplyCheck {
     return { kind: 'right', returned: this.#returned };
   }
 
+  /** Takes a first line of text away. Bytes that turn out to be none are judged as echo, from the first on. */
   #withoutGreeting(bytes: Uint8Array): Uint8Array {
-    if (this.#greeted || this.#returned > 0) return bytes;
-    if (this.#greeting === undefined && (bytes.length === 0 || bytes[0] === FIRST_BYTE)) return bytes;
-    this.#greeting ??= [];
-    const end = bytes.indexOf(LF);
-    const room = MAX_GREETING_BYTES - this.#greeting.length;
-    if (end === -1 ? bytes.length > room : end > room) return bytes;
-    this.#greeting.push(...bytes.subarray(0, end === -1 ? bytes.length : end));
-    this.#greeted = end !== -1;
-    return end === -1 ? bytes.subarray(bytes.length) : bytes.subarray(end + 1);
+    const line = this.#line;
+    if (line === undefined || bytes.length === 0) return bytes;
+    for (const [index, byte] of bytes.entries()) {
+      if (byte === LF && line.length > 0) {
+        this.#greeting = Buffer.from(line).toString().trimEnd();
+        this.#line = undefined;
+        return bytes.subarray(index + 1);
+      }
+      if (!isText(byte) || line.length === MAX_GREETING_BYTES) {
+        this.#line = undefined;
+        return Buffer.concat([Buffer.from(line), bytes.subarray(index)]);
+      }
+      line.push(byte);
+    }
+    return bytes.subarray(bytes.length);
   }
 }
