@@ -41,13 +41,36 @@ export function plannedMessages({ count, durationMs, rate }: ProbeConfig): numbe
   return Math.min(count === 0 ? Number.POSITIVE_INFINITY : count, inTime);
 }
 
+/** Above this many taken moments the array is cut; `Array.shift` alone moves every entry left each time. */
+const CUT_AFTER = 1024;
+
+/** Moments in the order they came, oldest first. A far end that stalls may leave a million of them. */
+class Moments {
+  readonly #ns: number[] = [];
+  #taken = 0;
+
+  push(ns: number): void {
+    this.#ns.push(ns);
+  }
+
+  shift(): number {
+    const oldest = this.#ns[this.#taken] ?? 0;
+    this.#taken += 1;
+    if (this.#taken >= CUT_AFTER && this.#taken * 2 >= this.#ns.length) {
+      this.#ns.splice(0, this.#taken);
+      this.#taken = 0;
+    }
+    return oldest;
+  }
+}
+
 /** One connection: what it has under way, oldest first, and the check of what returns. */
 class Lane {
   readonly #socket: Socket;
   readonly #pattern: Pattern;
   readonly #check: ReplyCheck;
   readonly #sizeBytes: number;
-  readonly #sentAtNs: number[] = [];
+  readonly #underWay = new Moments();
   readonly #onReturned: (roundTripNs: number) => void;
   #sentBytes = 0;
   #returnedMessages = 0;
@@ -83,7 +106,7 @@ class Lane {
   }
 
   send(): void {
-    this.#sentAtNs.push(nowNs());
+    this.#underWay.push(nowNs());
     this.#socket.cork();
     for (let left = this.#sizeBytes; left > 0; ) {
       const part = this.#pattern.slice(this.#sentBytes, left);
@@ -97,7 +120,7 @@ class Lane {
   #settle(returnedBytes: number): void {
     const complete = Math.floor(returnedBytes / this.#sizeBytes);
     for (; this.#returnedMessages < complete; this.#returnedMessages++) {
-      this.#onReturned(nowNs() - (this.#sentAtNs.shift() ?? 0));
+      this.#onReturned(nowNs() - this.#underWay.shift());
     }
   }
 
@@ -184,7 +207,7 @@ export function createProbe(endpoint: Endpoint, config: ProbeConfig, signal: Abo
 
 /** Waits for the last replies, for a failure, for the deadline or for Ctrl-C. */
 async function lastReplies(ended: Promise<void>, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  const patience = AbortSignal.any([AbortSignal.timeout(timeoutMs), signal]);
+  const patience = AbortSignal.any([AbortSignal.timeout(Math.ceil(timeoutMs)), signal]);
   const outOfPatience = Promise.withResolvers<void>();
   if (patience.aborted) outOfPatience.resolve();
   patience.addEventListener('abort', () => outOfPatience.resolve(), { once: true });
