@@ -18,7 +18,9 @@ export async function listenError(wanted: Wanted, cause: unknown): Promise<AppEr
   const options = { cause };
   switch (systemCode(cause)) {
     case 'EADDRINUSE': {
-      const holder = await portHolder(wanted);
+      // The system says which address of a host name it tried.
+      const { address: tried = address } = cause as { address?: string };
+      const holder = await portHolder({ transport, address: tried, port });
       const who = holder === undefined ? 'another process' : `${holder.command} (pid ${holder.pid})`;
       return new AppError(
         'ADDRESS_IN_USE',
