@@ -20,11 +20,16 @@ interface Tally {
 
 export class RefusalLog {
   readonly #log: Log;
+  readonly #clock: () => number;
+  #reportedAtMs: number;
   readonly #tallies = new Map<string, Tally>();
   readonly #counts = new Map<RefusalReason, number>();
 
-  constructor(log: Log) {
+  /** @param clock monotonic, in milliseconds */
+  constructor(log: Log, clock: () => number) {
     this.#log = log;
+    this.#clock = clock;
+    this.#reportedAtMs = clock();
   }
 
   /** Exact counts since the start, by reason. */
@@ -53,7 +58,10 @@ export class RefusalLog {
   }
 
   /** Called once an interval and at the end: one record for each source that was refused again. */
-  report(intervalMs: number = REFUSAL_INTERVAL_MS): void {
+  report(): void {
+    const nowMs = this.#clock();
+    const intervalMs = Math.round(nowMs - this.#reportedAtMs);
+    this.#reportedAtMs = nowMs;
     for (const [key, tally] of this.#tallies) {
       const { source, reason, unreported } = tally;
       if (unreported === 0) {

@@ -11,6 +11,7 @@ import { once } from 'node:events';
 import { createServer as createNetServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../daemon/log.ts';
 import type { Listener, Service } from '../daemon/service.ts';
+import { systemCode } from '../errors.ts';
 import { Admission, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 import { listenError } from './listen-error.ts';
@@ -83,7 +84,7 @@ export class TcpListener implements Service {
     this.#server = server;
     this.#clock = options.clock ?? (() => performance.now());
     this.#admission = new Admission(admissionLimits(config, softDescriptorLimit()));
-    this.#refusals = new RefusalLog(log);
+    this.#refusals = new RefusalLog(log, this.#clock);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#finish = resolve;
@@ -92,7 +93,7 @@ export class TcpListener implements Service {
     this.listeners = [{ address, port, transport: 'tcp' }];
     server.on('connection', (socket) => this.#accept(socket));
     // accept(2) failing is the machine's trouble (ENFILE, ENOBUFS): the listener stays and tries again.
-    server.on('error', (error) => log.error({ event: 'accept-failed', code: error.message }, error.message));
+    server.on('error', (error) => log.error({ event: 'accept-failed', code: systemCode(error) }, error.message));
     this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
     this.#refusalTimer = setInterval(() => this.#refusals.report(), REFUSAL_INTERVAL_MS);
     if (signal.aborted) this.#drain();
