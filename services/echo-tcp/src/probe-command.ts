@@ -2,6 +2,7 @@
 import { clientCommand } from '@small-servers/shared/cli/client-command';
 import { showProgress } from '@small-servers/shared/client/progress';
 import { endpointProblem, parseEndpoint } from '@small-servers/shared/config/endpoint';
+import { quote } from '@small-servers/shared/config/problems';
 import { formatSizeBytes } from '@small-servers/shared/config/units';
 import { exitCodes } from '@small-servers/shared/errors';
 import { createProbe, type ProbeReport, plannedMessages } from './probe.ts';
@@ -63,7 +64,7 @@ function describeReport(report: ProbeReport, missed: readonly MissedLimit[]): st
     .map(([name, ms]) => `${name === 'p999' ? 'p99.9' : name} ${ms ?? '-'}`);
   const lines = [
     `${target}: ${sent} messages of ${formatSizeBytes(sizeBytes)} over ${over} in ${durationMs / 1000} s`,
-    ...(report.greeting === undefined ? [] : [`  greeting     ${JSON.stringify(report.greeting)}`]),
+    ...(report.greeting === undefined ? [] : [`  greeting     ${quote(report.greeting)}`]),
     `  returned     ${returned}, every byte right; unanswered ${unanswered}`,
     `  rate         ${ratePerSecond} messages/s, ${formatRate(ratePerSecond * sizeBytes)} each way`,
     `  round trip   ${figures.join('  ')} ms`,
