@@ -4,10 +4,11 @@
  * docs/decisions/0003-pm2-fork-mode.md says why each option is as it is. State (logs/, run/) lives
  * beside this file, or in the folder that SMALL_SERVERS_STATE names.
  */
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const state = process.env.SMALL_SERVERS_STATE ?? root.replace(/\/$/, '');
+const state = resolve(root, process.env.SMALL_SERVERS_STATE ?? '');
 
 /** pm2 ends a process this long after the polite signal; far above every --drain-timeout in use. */
 const KILL_TIMEOUT_MS = 60_000;

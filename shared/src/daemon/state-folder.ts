@@ -1,12 +1,13 @@
 /** Where a fleet keeps its state: `logs/` and `run/` below SMALL_SERVERS_STATE, or below the checkout. */
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const workspaceRoot = fileURLToPath(new URL('../../../', import.meta.url));
 
-export const stateFolder = process.env.SMALL_SERVERS_STATE ?? workspaceRoot;
+// An empty variable is an unset one; a relative path starts at the checkout, as in ecosystem.config.js.
+export const stateFolder = resolve(workspaceRoot, process.env.SMALL_SERVERS_STATE ?? '');
 
 /** Where a Unix socket's path ends: `sun_path` holds 108 bytes with its NUL on Linux, 104 on macOS. */
 export const MAX_SOCKET_PATH_BYTES = 103;
