@@ -4,6 +4,7 @@
  * value is taken as text and judged by `layers.ts`.
  */
 import yargs from 'yargs';
+import { Parser } from 'yargs/helpers';
 import type { FlagValue } from './layers.ts';
 import { nearestName } from './nearest.ts';
 import { didYouMean, type Problem, quote } from './problems.ts';
@@ -50,6 +51,12 @@ export type ParsedCommandLine =
       readonly problems: readonly Problem[];
     };
 
+/** Flags of every command. */
+const commonFlags: Readonly<Record<string, ExtraFlag>> = {
+  help: { help: 'show this help and exit' },
+  version: { help: 'show the version and exit' },
+};
+
 /** Splits a command line into a command, its operands and its flags, or gives the text asked for. */
 export async function parseCommandLine(
   program: ProgramSyntax,
@@ -59,53 +66,81 @@ export async function parseCommandLine(
   const named = program.commands.find(({ name }) => name === argv[0]);
   const command = named ?? program.commands[0];
   if (command === undefined) throw new TypeError(`${program.name} has no commands`);
-  const rest = argv.slice(named === undefined ? 0 : 1);
+  const isDefault = named === undefined;
 
   const rows = nameSettings(program.name, command.settings);
-  const parser = describe(program, command, named === undefined, rows).wrap(columns);
-  let text = '';
-  const parsed = await parser.parseAsync([...rest], {}, (_error, _argv, output) => {
-    text = output;
-  });
-  if (text !== '') return { kind: 'text', text: `${text}\n` };
+  const extraFlags = { ...command.extraFlags, ...commonFlags };
+  const switches = switchNames(rows, extraFlags);
+  const words = argv.slice(isDefault ? 0 : 1);
+  const known = [...rows.map(({ name }) => name), ...Object.keys(extraFlags)];
+  const { operands, given } = split(words, known, switches);
 
-  const operands = parsed._.map(String);
-  const flags: FlagValue[] = [];
-  const extra = new Map<string, string>();
-  const problems = [...operandProblems(program, command, named === undefined, operands)];
-  const known = [...rows.map(({ name }) => name), ...Object.keys(command.extraFlags)];
-  for (const [name, texts] of givenFlags(parsed)) {
-    const extraFlag = Object.hasOwn(command.extraFlags, name) ? command.extraFlags[name] : undefined;
-    const problem = known.includes(name) ? extraFlag && extraProblem(name, extraFlag, texts) : unknownFlag(name, known);
-    if (problem !== undefined) problems.push(problem);
-    else if (extraFlag === undefined) flags.push({ name, texts });
-    else if (texts[0] !== 'false') extra.set(name, texts[0] ?? '');
+  const isAsked = (name: string): boolean => given.get(name)?.some((text) => text !== 'false') ?? false;
+  if (isAsked('help') || isAsked('h')) {
+    return { kind: 'text', text: `${await helpText(program, command, isDefault, rows, columns)}\n` };
   }
-  return { kind: 'command', command: command.name, operands, flags, extra, problems };
+  if (isAsked('version')) return { kind: 'text', text: `${program.version}\n` };
+
+  const judged = judgeFlags(given, words, rows, extraFlags);
+  const problems = [...operandProblems(program, command, isDefault, operands), ...judged.problems];
+  return { kind: 'command', command: command.name, operands, flags: judged.flags, extra: judged.extra, problems };
 }
 
-function describe(
-  program: ProgramSyntax,
-  command: CommandSyntax,
-  showCommands: boolean,
+function judgeFlags(
+  given: SplitArguments['given'],
+  words: readonly string[],
   rows: readonly NamedSetting[],
-): ReturnType<typeof yargs> {
-  const usage = [program.name, ...(showCommands ? ['[COMMAND]'] : [command.name]), ...command.operands, '[OPTIONS]'];
-  const listed = program.commands.map(({ name, operands, describe }, index) => {
-    const form = [name, ...operands].join(' ');
-    return `  ${form.padEnd(28)} ${describe}${index === 0 ? ' (default)' : ''}`;
-  });
-  const heading = showCommands
-    ? `${program.describe}\n\nCommands:\n${listed.join('\n')}\n\nOptions of ${command.name}:`
-    : command.describe;
+  extraFlags: Readonly<Record<string, ExtraFlag>>,
+): { flags: readonly FlagValue[]; extra: ReadonlyMap<string, string>; problems: readonly Problem[] } {
+  const known = [...rows.map(({ name }) => name), ...Object.keys(extraFlags)];
+  const flags: FlagValue[] = [];
+  const extra = new Map<string, string>();
+  const problems: Problem[] = [];
+  for (const [name, texts] of given) {
+    const row = rows.find((candidate) => candidate.name === name);
+    const extraFlag = Object.hasOwn(extraFlags, name) ? extraFlags[name] : undefined;
+    const problem =
+      (row && settingProblem(row, texts, words)) ??
+      (extraFlag && extraProblem(name, extraFlag, texts)) ??
+      ((row ?? extraFlag) ? undefined : unknownFlag(name, known));
+    if (problem !== undefined) problems.push(problem);
+    else if (row !== undefined) flags.push({ name, texts });
+    else if (texts[0] !== 'false') extra.set(name, texts[0] ?? '');
+  }
+  return { flags, extra, problems };
+}
 
-  let parser = yargs()
-    .scriptName(program.name)
-    .usage(`${usage.join(' ')}\n\n${heading}`)
-    .version(program.version)
-    .help()
-    .exitProcess(false)
-    .parserConfiguration({
+function switchNames(
+  rows: readonly NamedSetting[],
+  extraFlags: Readonly<Record<string, ExtraFlag>>,
+): readonly string[] {
+  const settings = rows.filter(({ setting }) => setting.kind.placeholder === '').map(({ name }) => name);
+  const extra = Object.entries(extraFlags).filter(([, { placeholder }]) => placeholder === undefined);
+  return [...settings, ...extra.map(([name]) => name)];
+}
+
+interface SplitArguments {
+  readonly operands: readonly string[];
+  /** Each flag with one text for each time it was given: 'true' for a switch alone, '' without a value. */
+  readonly given: ReadonlyMap<string, readonly string[]>;
+}
+
+function split(argv: readonly string[], known: readonly string[], switches: readonly string[]): SplitArguments {
+  // yargs reads any value of a switch but `true` as false, `--check-config=yes` and `--no-delay=flase`
+  // among them, so a switch with `=` is never shown to it.
+  const withValue = new Map<string, string[]>();
+  const end = argv.indexOf('--');
+  const rest = argv.filter((word, index) => {
+    const match = /^--([^=]+)=(.*)$/s.exec(word);
+    const name = match?.[1] ?? '';
+    if (match === null || (end !== -1 && index > end) || !switches.includes(name)) return true;
+    withValue.set(name, [...(withValue.get(name) ?? []), match[2] ?? '']);
+    return false;
+  });
+  const { _: operands, ...parsed } = Parser([...rest], {
+    string: known.filter((name) => !switches.includes(name)),
+    boolean: [...switches, 'h'],
+    configuration: {
       'boolean-negation': false,
       'camel-case-expansion': false,
       'dot-notation': false,
@@ -113,20 +148,49 @@ function describe(
       'parse-numbers': false,
       'parse-positional-numbers': false,
       'short-option-groups': false,
-    });
+    },
+  });
+  const given = new Map(withValue);
+  for (const [name, value] of Object.entries(parsed)) {
+    given.set(name, [...[value].flat().map(String), ...(withValue.get(name) ?? [])]);
+  }
+  return { operands: operands.map(String), given };
+}
+
+/** yargs writes the help; it takes `port PORT` for a name, which shows what the value stands for. */
+function helpText(
+  program: ProgramSyntax,
+  command: CommandSyntax,
+  showCommands: boolean,
+  rows: readonly NamedSetting[],
+  columns: number,
+): Promise<string> {
+  const usage = [program.name, ...(showCommands ? ['[COMMAND]'] : [command.name]), ...command.operands, '[OPTIONS]'];
+  const heading = showCommands ? program.describe : command.describe;
+  let help = yargs([])
+    .scriptName(program.name)
+    .usage(`${usage.join(' ')}\n\n${heading}`)
+    .help(false)
+    .version(false)
+    .wrap(columns);
+  if (showCommands) {
+    for (const [index, { name, operands, describe }] of program.commands.entries()) {
+      help = help.command([name, ...operands].join(' '), `${describe}${index === 0 ? ' (default)' : ''}`);
+    }
+  }
+  const written = (name: string, placeholder = ''): string => `${name} ${placeholder}`.trimEnd();
   for (const { name, setting } of rows) {
-    parser = parser.option(name, {
-      type: setting.kind.placeholder === '' ? 'boolean' : 'string',
-      describe: setting.help,
+    help = help.option(written(name, setting.kind.placeholder), {
+      describe: `${setting.help} [default: ${defaultText(setting) || 'none'}]`,
       group: `${setting.group}:`,
-      defaultDescription: defaultText(setting) || 'none',
     });
   }
-  for (const [name, { help, placeholder }] of Object.entries(command.extraFlags)) {
-    parser = parser.option(name, { type: placeholder === undefined ? 'boolean' : 'string', describe: help });
+  for (const [name, { help: describe, placeholder }] of Object.entries({ ...command.extraFlags, ...commonFlags })) {
+    help = help.option(written(name, placeholder), { describe });
   }
-  for (const [line, what] of command.examples) parser = parser.example(line, what);
-  return command.epilogue === undefined ? parser : parser.epilogue(command.epilogue);
+  for (const [line, what] of command.examples) help = help.example(line, what);
+  if (command.epilogue !== undefined) help = help.epilogue(command.epilogue);
+  return help.getHelp();
 }
 
 function operandProblems(
@@ -161,16 +225,34 @@ function unknownFlag(name: string, known: readonly string[]): Problem {
   return { subject: flag(name), origin: 'command line', what: 'is an unknown flag', expected };
 }
 
+/**
+ * `--greeting=` and `--greeting ''` say that nothing is wanted; `--greeting` alone says that a word was
+ * forgotten. Only the words as they were typed tell the two apart; all else is judged in `layers.ts`.
+ */
+function settingProblem(
+  { name, setting }: NamedSetting,
+  texts: readonly string[],
+  words: readonly string[],
+): Problem | undefined {
+  const onPurpose = words.some((word, at) => word === `--${name}=` || (word === `--${name}` && words[at + 1] === ''));
+  if (onPurpose || !texts.includes('')) return undefined;
+  return {
+    subject: name,
+    origin: `flag --${name}`,
+    what: 'has no value',
+    expected: `expected ${setting.kind.allowed}`,
+  };
+}
+
 function extraProblem(name: string, { placeholder }: ExtraFlag, texts: readonly string[]): Problem | undefined {
   const about = { subject: name, origin: `flag --${name}` };
   if (texts.length > 1) return { ...about, what: `is given ${texts.length} times`, expected: 'give it once' };
-  if (placeholder === undefined || texts[0] !== '') return undefined;
-  return { ...about, what: 'has no value', expected: `expected --${name} ${placeholder}` };
-}
-
-/** yargs's result as texts by flag; a switch gives `true` or `false`. */
-function givenFlags(parsed: Readonly<Record<string, unknown>>): readonly (readonly [string, readonly string[]])[] {
-  return Object.entries(parsed)
-    .filter(([name, value]) => name !== '_' && name !== '$0' && value !== undefined)
-    .map(([name, value]) => [name, [value].flat().map(String)]);
+  const [text = ''] = texts;
+  if (placeholder === undefined) {
+    const allowed = ['true', 'false'].includes(text);
+    return allowed
+      ? undefined
+      : { ...about, what: `${quote(text)} is not allowed`, expected: 'expected true or false' };
+  }
+  return text === '' ? { ...about, what: 'has no value', expected: `expected --${name} ${placeholder}` } : undefined;
 }

@@ -14,8 +14,11 @@ function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
-/** Two swapped letters cost two edits, so words of up to five letters may be two off, longer ones a third. */
-const farthest = (name: string): number => Math.max(2, Math.floor(name.length / 3));
+/**
+ * Two swapped letters cost two edits, so short words may be two off, longer ones a third; but never as many
+ * as the word has letters, since every word of two letters is two edits from every other.
+ */
+const farthest = (name: string): number => Math.min(name.length - 1, Math.max(2, Math.floor(name.length / 3)));
 
 /** The known name nearest to `name`, or `undefined` when none is near enough to be meant. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
