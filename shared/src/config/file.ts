@@ -5,7 +5,7 @@
  *
  * The text is passed in: nothing here reads a file.
  */
-import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { createScanner, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { nearestName } from './nearest.ts';
 import { type Problem, quote } from './problems.ts';
 
@@ -17,8 +17,10 @@ export interface ConfigurationFile {
 
 export interface FileValue {
   readonly name: string;
-  /** The value's text; `undefined` when it is no scalar (an object, an array of objects, null). */
+  /** The value's text; `undefined` when it has none (an object, an array of objects, null). */
   readonly text: string | undefined;
+  /** An array of scalars: its text has commas between them, and only a list may be written so. */
+  readonly isArray: boolean;
   /** The value as it stands in the file. */
   readonly source: string;
   /** `path:line:column` of the value, both from 1. */
@@ -28,6 +30,30 @@ export interface FileValue {
 export interface FileSection {
   readonly values: readonly FileValue[];
   readonly problems: readonly Problem[];
+}
+
+/** Deeper than any setting; the parser below calls itself for each level, so a hostile file could end us. */
+const MAX_DEPTH = 32;
+
+/** Where the text nests too deeply, or `undefined`. */
+function tooDeepAt(text: string): number | undefined {
+  const scanner = createScanner(text, true);
+  for (let depth = 0; scanner.getPosition() < text.length; ) {
+    scanner.scan();
+    // By its first character: a bracket in a string or a comment is in a token that begins otherwise.
+    const first = text[scanner.getTokenOffset()] ?? '';
+    if (first === '{' || first === '[') depth += 1;
+    if (first === '}' || first === ']') depth -= 1;
+    if (depth > MAX_DEPTH) return scanner.getTokenOffset();
+  }
+  return undefined;
+}
+
+/** `PropertyNameExpected` to `property name expected`. */
+function inWords(error: ParseError): string {
+  return printParseErrorCode(error.error)
+    .replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`)
+    .toLowerCase();
 }
 
 /** The text of a JSON scalar, or of an array of scalars; `undefined` for anything else. */
@@ -47,7 +73,9 @@ function scalarText(node: Node): string | undefined {
 }
 
 /** Reads the section of one service; a file without it gives no values and no problem. */
-export function readSection(file: ConfigurationFile, service: string): FileSection {
+export function readSection({ path, text }: ConfigurationFile, service: string): FileSection {
+  // Editors on Windows begin a file with a byte order mark.
+  const file = { path, text: text.replace(/^\ufeff/, '') };
   const lineStarts = [0, ...Array.from(file.text.matchAll(/\n/g), ({ index }) => index + 1)];
   const originOf = (offset: number): string => {
     const line = lineStarts.findLastIndex((start) => start <= offset);
@@ -60,20 +88,18 @@ export function readSection(file: ConfigurationFile, service: string): FileSecti
     expected,
   });
 
+  const syntax = 'expected JSON; comments are allowed';
+  const deep = tooDeepAt(file.text);
+  if (deep !== undefined) {
+    return { values: [], problems: [problemAt(deep, file.path, `nests deeper than ${MAX_DEPTH} levels`, syntax)] };
+  }
+  // The first error alone: the rest is mostly the parser's way of finding back.
   const errors: ParseError[] = [];
   const tree = parseTree(file.text, errors, { allowTrailingComma: true });
-  if (errors.length > 0) {
-    return {
-      values: [],
-      problems: errors.map(({ error, offset }) =>
-        problemAt(
-          offset,
-          file.path,
-          `not valid JSON: ${printParseErrorCode(error)}`,
-          'expected JSON; comments are allowed',
-        ),
-      ),
-    };
+  const [error] = errors.toSorted((a, b) => a.offset - b.offset);
+  if (error !== undefined) {
+    const problem = problemAt(error.offset, file.path, `not valid JSON: ${inWords(error)}`, syntax);
+    return { values: [], problems: [problem] };
   }
   if (tree?.type !== 'object') {
     const expected = `expected an object with one section a service, such as { "${service}": { "port": 7007 } }`;
@@ -95,7 +121,9 @@ export function readSection(file: ConfigurationFile, service: string): FileSecti
     return { values: [], problems: [problemAt(section.value.offset, quote(service), what, 'expected an object')] };
   }
 
-  const problems: Problem[] = [];
+  const problems = sections
+    .filter((other) => other.name === service && other !== section)
+    .map(({ offset }) => problemAt(offset, quote(service), 'is given twice in this file', 'keep one of the two'));
   const values = new Map<string, FileValue>();
   for (const { name, value, offset } of properties(section.value)) {
     if (values.has(name)) {
@@ -104,6 +132,7 @@ export function readSection(file: ConfigurationFile, service: string): FileSecti
     values.set(name, {
       name,
       text: scalarText(value),
+      isArray: value.type === 'array',
       source: file.text.slice(value.offset, value.offset + value.length),
       origin: originOf(value.offset),
     });

@@ -41,6 +41,7 @@ interface RawValue {
   readonly name: string;
   /** `undefined` when the layer gave something that has no text form. */
   readonly text: string | undefined;
+  readonly isArray?: boolean;
   readonly source: string;
   readonly origin: string;
 }
@@ -68,7 +69,8 @@ export function resolveSettings<S extends Settings>(program: string, settings: S
     // A wrong value in a lower layer is reported too: it would bite as soon as the flag is left out.
     for (const layer of byPrecedence.toReversed()) {
       for (const raw of layer.values.filter((value) => value.name === name)) {
-        const value = raw.text === undefined ? undefined : setting.kind.parse(raw.text);
+        const hasText = raw.text !== undefined && (raw.isArray !== true || setting.kind.list);
+        const value = hasText ? setting.kind.parse(raw.text) : undefined;
         if (value === undefined) problems.push(refused(raw, setting.kind.allowed));
         config[property] = value ?? config[property];
         origins[property] = raw.origin;

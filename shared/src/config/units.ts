@@ -3,8 +3,15 @@
  * `30` could be seconds to one reader and milliseconds to the next.
  */
 
-/** Milliseconds in each unit of a duration, smallest first. */
-const durationUnits = { us: 0.001, ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+/** Microseconds in each unit of a duration, smallest first. */
+const durationUnits = {
+  us: 1,
+  ms: 1_000,
+  s: 1_000_000,
+  m: 60_000_000,
+  h: 3_600_000_000,
+  d: 86_400_000_000,
+} as const;
 
 /** Bytes in each unit of a size, smallest first. `KB` and the like are left out: two readings exist. */
 const sizeUnits = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
@@ -21,14 +28,15 @@ function formatWithUnit(value: number, units: Record<string, number>): string {
   return fitting === undefined ? String(value) : `${value / fitting[1]}${fitting[0]}`;
 }
 
-/** `250ms`, `1.5s`, `5m`, `1h`, `2d`, `800us` to milliseconds; `undefined` when it is not a duration. */
+/** `250ms`, `1.5s`, `5m`, `1h`, `2d`, `800us` to milliseconds, to the microsecond; `undefined` when it is no duration. */
 export function parseDurationMs(text: string): number | undefined {
-  return parseWithUnit(text, durationUnits);
+  const us = parseWithUnit(text, durationUnits);
+  return us === undefined ? undefined : Math.round(us) / 1_000;
 }
 
 /** Milliseconds to the largest unit that holds them exactly: 90000 is `90s`, 3600000 is `1h`. */
 export function formatDurationMs(ms: number): string {
-  return ms < 1 && ms > 0 ? `${ms * 1000}us` : formatWithUnit(ms, { ...durationUnits, us: Number.NaN, ms: 1 });
+  return ms === 0 ? '0ms' : formatWithUnit(Math.round(ms * 1_000), durationUnits);
 }
 
 /** `64KiB`, `1.5GiB`, `100B` to whole bytes; `undefined` when it is not a size. */
