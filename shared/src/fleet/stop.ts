@@ -15,10 +15,10 @@ export async function stop({ workspace, supervisor, print, complain }: FleetCont
   }
   const processes = await supervisor.list();
   const ours = processes.filter(({ name }) => workspace.services.some((service) => service.name === name));
-  if (ours.length > 0) await supervisor.remove(ours.map(({ name }) => name));
   // With PM2_HOME set, other people's processes may live under the same pm2; it then stays.
   const shared = ours.length < processes.length;
   if (!shared) await supervisor.kill();
+  else if (ours.length > 0) await supervisor.remove(ours.map(({ name }) => name));
 
   const pids = [...ours.map(({ pid }) => pid), ...(shared ? [] : [daemonPid])].filter((pid) => pid > 0);
   const left = await waitUntilGone(pids);
