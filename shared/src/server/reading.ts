@@ -11,8 +11,10 @@
  *   first is left without a handle and collected. `_handle` has no public name, but it has been this
  *   way in every release since 0.x; a runtime without it takes the `data` path.
  * - A write that the kernel took at once is done with its bytes when it returns. One that it did not
- *   still refers to them: the buffer is then the write's, and reading goes on in a fresh one. Reusing
- *   it would send bytes that arrived later in place of the earlier ones.
+ *   still refers to them, and reading into the same buffer would send later bytes in place of the
+ *   earlier ones. So nothing is read while a write waits, which is also the least that a peer who never
+ *   reads can cost: one buffer. Reading on in fresh buffers would let it collect 64 KiB of memory for
+ *   each byte that it sends.
  * - Most connections never send much, so the buffer starts small and grows while reads fill it; an
  *   idle connection gets a small one again (`shrink`).
  */
@@ -59,7 +61,7 @@ export function startReading(accepted: Socket, mode: ReadingMode, onBytes: OnByt
 function readByEvents(socket: Socket, onBytes: OnBytes): Reading {
   socket.on('data', (bytes: Buffer) => {
     onBytes(bytes);
-    if (socket.writableNeedDrain) pauseUntilDrained(socket);
+    if (socket.writableLength > 0) pauseUntilFlushed(socket);
   });
   socket.resume();
   return { socket, shrink: () => {} };
@@ -68,25 +70,23 @@ function readByEvents(socket: Socket, onBytes: OnBytes): Reading {
 function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes): Reading {
   let buffer = Buffer.allocUnsafeSlow(SMALLEST_BUFFER_BYTES);
   let filled = false;
-  let pending = false;
 
   const socket: Socket = new Socket({
     handle,
     allowHalfOpen: true,
     onread: {
-      callback: (bytesRead: number, bytes: Uint8Array): boolean => {
-        filled = bytesRead === bytes.length;
-        onBytes(filled ? bytes : bytes.subarray(0, bytesRead));
-        pending = socket.writableLength > 0;
-        if (!socket.writableNeedDrain) return true;
-        pauseUntilDrained(socket);
+      // The second argument is the buffer as the stream knows it, which `shrink` replaces behind its back.
+      callback: (bytesRead: number): boolean => {
+        filled = bytesRead === buffer.length;
+        onBytes(filled ? buffer : buffer.subarray(0, bytesRead));
+        if (socket.writableLength === 0) return true;
+        pauseUntilFlushed(socket);
         return false;
       },
       // Asked once by the constructor, then after each callback, for the buffer of the next read.
       buffer: (): Buffer => {
-        const grow = filled && buffer.length < LARGEST_BUFFER_BYTES;
-        if (grow || pending) {
-          buffer = Buffer.allocUnsafeSlow(grow ? buffer.length * GROWTH_FACTOR : buffer.length);
+        if (filled && buffer.length < LARGEST_BUFFER_BYTES) {
+          buffer = Buffer.allocUnsafeSlow(buffer.length * GROWTH_FACTOR);
         }
         return buffer;
       },
@@ -105,8 +105,15 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
   };
 }
 
-/** Backpressure: what the peer does not take, we do not read. */
-function pauseUntilDrained(socket: Socket): void {
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Backpressure: what the peer does not take, we do not read. An empty write comes back when all before
+ * it are done; 'drain' would not do, as it waits for the high-water mark and never comes after `end`.
+ */
+function pauseUntilFlushed(socket: Socket): void {
+  const resume = (): void => void socket.resume();
   socket.pause();
-  socket.once('drain', () => socket.resume());
+  if (socket.writableEnded) socket.once('finish', resume);
+  else socket.write(NOTHING, resume);
 }

@@ -60,6 +60,11 @@ const reasonsBySystemCode: Readonly<Record<string, CloseReason>> = {
  */
 export const DRAIN_QUIET_MS = 500;
 
+/** The part of a socket that has no public name: what was handed to libuv, and what it still holds. */
+interface SocketWithCounts {
+  readonly _handle?: { readonly bytesWritten: number; readonly writeQueueSize: number } | null;
+}
+
 export interface ConnectionOptions {
   readonly accepted: Socket;
   readonly id: string;
@@ -78,15 +83,15 @@ export class Connection implements TcpConnection {
   readonly peer: string;
   readonly #socket: Socket;
   readonly #shrink: () => void;
-  readonly #handler: TcpHandler;
+  #handler: TcpHandler | undefined;
   readonly #log: Log;
   readonly #openedAtMs: number;
   #reason: CloseReason | undefined;
   /** Everything that moved, as seen by the last look; a difference is progress. */
   #moved = 0;
   #movedAtMs: number;
-  /** Bytes that were written but never sent when it was cut. */
-  #undelivered = 0;
+  /** What the kernel had taken when the connection was cut; afterwards nobody can tell. */
+  #takenAtEnd: number | undefined;
 
   constructor({ accepted, id, peer, mode, serve, log, nowMs, clock, onClosed }: ConnectionOptions) {
     this.id = id;
@@ -97,24 +102,26 @@ export class Connection implements TcpConnection {
     const { socket, shrink } = startReading(accepted, mode, (bytes) => this.#receive(bytes));
     this.#socket = socket;
     this.#shrink = shrink;
-    socket.on('end', () => (this.#handler.onEnd ? this.#handler.onEnd() : this.end()));
+    socket.on('end', () => this.#guarded(() => (this.#handler?.onEnd ? this.#handler.onEnd() : this.end())));
     socket.on('error', (error) => {
       this.#reason ??= reasonsBySystemCode[systemCode(error) ?? ''] ?? 'reset';
     });
     socket.once('close', () => {
       const reason = this.#reason ?? 'peer-closed';
       const bytesIn = socket.bytesRead;
-      const bytesOut = socket.bytesWritten - this.#undelivered;
+      const bytesOut = this.#takenAtEnd ?? socket.bytesWritten;
       const durationMs = Math.round(clock() - nowMs);
       log.info(
         { event: 'connection-closed', conn: id, peer, bytesIn, bytesOut, durationMs, reason },
         `${peer} closed after ${bytesIn} bytes in, ${bytesOut} bytes out: ${reason}`,
       );
-      this.#handler.onClose?.(reason);
+      this.#guarded(() => this.#handler?.onClose?.(reason));
       onClosed(this, reason);
     });
     log.debug({ event: 'connection-opened', conn: id, peer }, `${peer} connected`);
-    this.#handler = serve(this);
+    this.#guarded(() => {
+      this.#handler = serve(this);
+    });
   }
 
   write(bytes: Uint8Array | string): void {
@@ -132,14 +139,15 @@ export class Connection implements TcpConnection {
 
   /** Ends it now, whatever waits to be sent. */
   abort(reason: CloseReason): void {
+    if (this.#socket.destroyed) return;
     this.#reason ??= reason;
-    this.#undelivered = this.#bytesQueued();
+    this.#takenAtEnd = this.#bytesTaken();
     this.#socket.destroy();
   }
 
   /** Looks whether anything moved since the last look and closes what has used up its time. */
   checkTime(nowMs: number, { idleTimeoutMs, maxLifetimeMs }: TimeLimits): void {
-    const moved = this.#bytesMoved();
+    const moved = this.#socket.bytesRead + this.#bytesTaken();
     const waiting = this.#socket.writableLength > 0;
     if (moved !== this.#moved) {
       this.#moved = moved;
@@ -157,33 +165,42 @@ export class Connection implements TcpConnection {
   /** In a drain: closes it if nothing is in flight. */
   closeIfQuiet(nowMs: number): void {
     const quiet = nowMs - this.#movedAtMs >= DRAIN_QUIET_MS && this.#socket.writableLength === 0;
-    if (quiet && this.#handler.isBusy?.() !== true) this.close('drained');
+    this.#guarded(() => {
+      if (quiet && this.#handler?.isBusy?.() !== true) this.close('drained');
+    });
   }
 
-  /** A fault of the service ends the connection it happened on, not the process with all the others. */
   #receive(bytes: Uint8Array): void {
+    // Not through #guarded: a closure for each read costs as much as the rest of this path.
     try {
-      this.#handler.onBytes(bytes);
+      this.#handler?.onBytes(bytes);
     } catch (error) {
-      const { stack, message } = error as Error;
-      this.#log.error({ event: 'internal-error', conn: this.id, peer: this.peer, stack }, message);
-      this.abort('internal-error');
+      this.#fail(error);
     }
   }
 
-  /** Bytes that move: those read and those that the kernel took. */
-  #bytesMoved(): number {
-    return this.#socket.bytesRead + this.#socket.bytesWritten - this.#bytesQueued();
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** A fault of the service ends the connection it happened on, not the process with all the others. */
+  #fail(error: unknown): void {
+    const { stack, message } = error instanceof Error ? error : new Error(String(error));
+    this.#log.error({ event: 'internal-error', conn: this.id, peer: this.peer, stack }, message);
+    this.abort('internal-error');
   }
 
   /**
-   * Bytes written but not yet taken by the kernel. `writeQueueSize` shrinks as libuv gets rid of parts
-   * of a large write, long before its callback: a slow reader that makes progress is not stalled.
+   * Bytes that the kernel took. `writeQueueSize` shrinks as libuv gets rid of parts of a large write,
+   * long before its callback: a slow reader that makes progress is not stalled. What still waits in the
+   * stream is left out: a service that goes on writing does not make its peer less stalled.
    */
-  #bytesQueued(): number {
-    const { writableLength } = this.#socket;
-    if (writableLength === 0) return 0;
-    const { _handle } = this.#socket as unknown as { _handle?: { writeQueueSize?: number } };
-    return _handle?.writeQueueSize ?? writableLength;
+  #bytesTaken(): number {
+    const { _handle } = this.#socket as unknown as SocketWithCounts;
+    return _handle ? _handle.bytesWritten - _handle.writeQueueSize : this.#socket.bytesWritten;
   }
 }
