@@ -59,9 +59,10 @@ export function startReading(accepted: Socket, mode: ReadingMode, onBytes: OnByt
 }
 
 function readByEvents(socket: Socket, onBytes: OnBytes): Reading {
+  const pauseUntilFlushed = flushGate(socket);
   socket.on('data', (bytes: Buffer) => {
     onBytes(bytes);
-    if (socket.writableLength > 0) pauseUntilFlushed(socket);
+    if (socket.writableLength > 0) pauseUntilFlushed();
   });
   socket.resume();
   return { socket, shrink: () => {} };
@@ -80,7 +81,7 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
         filled = bytesRead === buffer.length;
         onBytes(filled ? buffer : buffer.subarray(0, bytesRead));
         if (socket.writableLength === 0) return true;
-        pauseUntilFlushed(socket);
+        pauseUntilFlushed();
         return false;
       },
       // Asked once by the constructor, then after each callback, for the buffer of the next read.
@@ -92,6 +93,7 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
       },
     },
   } as object);
+  const pauseUntilFlushed = flushGate(socket);
   (accepted as unknown as SocketWithHandle)._handle = null;
 
   return {
@@ -108,12 +110,23 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Backpressure: what the peer does not take, we do not read. An empty write comes back when all before
- * it are done; 'drain' would not do, as it waits for the high-water mark and never comes after `end`.
+ * Backpressure: what the peer does not take, we do not read. The function that it gives pauses the
+ * socket until everything written is flushed.
  */
-function pauseUntilFlushed(socket: Socket): void {
-  const resume = (): void => void socket.resume();
-  socket.pause();
-  if (socket.writableEnded) socket.once('finish', resume);
-  else socket.write(NOTHING, resume);
+function flushGate(socket: Socket): () => void {
+  let paused = false;
+  const resume = (): void => {
+    if (!paused) return;
+    paused = false;
+    socket.resume();
+  };
+  socket.on('drain', resume);
+  // After `end` there is no 'drain'.
+  socket.on('finish', resume);
+  return () => {
+    paused = true;
+    socket.pause();
+    // Nor is there one below the high-water mark: an empty write comes back when all before it are done.
+    if (!socket.writableNeedDrain && !socket.writableEnded) socket.write(NOTHING, resume);
+  };
 }
