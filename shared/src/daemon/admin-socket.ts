@@ -7,10 +7,11 @@
  * removes a socket's path when it closes, removes only the process's own name.
  */
 import { once } from 'node:events';
-import { chmod, link, lstat, readdir, rename, rm } from 'node:fs/promises';
+import { link, lstat, readdir, rename, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
+import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { AppError } from '../errors.ts';
+import { AppError, systemCode } from '../errors.ts';
 import { askReadiness } from './admin-client.ts';
 import type { Log } from './log.ts';
 import { makePrivateFolder } from './private-folder.ts';
@@ -37,9 +38,11 @@ export async function bindAdminSocket(server: Server, path: string, log: Log): P
   await makePrivateFolder(dirname(path));
   await removeLeftovers(path);
   const own = processSocketPath(path, process.pid);
+  // Bound within the call, so that at no moment another user could open it.
+  const before = process.umask(0o177);
   server.listen(own);
+  process.umask(before);
   await once(server, 'listening');
-  await chmod(own, 0o600);
 
   let timer: NodeJS.Timeout | undefined;
   const holder = await claim(path, own);
@@ -64,7 +67,22 @@ export async function bindAdminSocket(server: Server, path: string, log: Log): P
   };
 }
 
-/** Takes the known name, or gives the pid of the process that has it and does not drain. */
+/** What connect(2) says of a socket that nobody listens on. Anything else means a process, if a busy one. */
+const deadSocketCodes = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTSOCK']);
+
+async function isListenedOn(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch (error) {
+    return !deadSocketCodes.has(systemCode(error) ?? '');
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Takes the known name, or gives the pid of the process that has it (0: it does not say) and does not drain. */
 async function claim(path: string, own: string): Promise<number | undefined> {
   const there = await lstat(path).catch(() => undefined);
   if (there !== undefined && !there.isSocket()) {
@@ -73,8 +91,10 @@ async function claim(path: string, own: string): Promise<number | undefined> {
       `${path} exists and is no socket; move it or choose another --admin-socket`,
     );
   }
-  const holder = there === undefined ? undefined : await askReadiness(path);
-  if (holder?.state === 'ready' && holder.pid !== process.pid) return holder.pid;
+  if (there !== undefined && (await isListenedOn(path))) {
+    const holder = await askReadiness(path);
+    if (holder?.state !== 'draining') return holder?.pid ?? 0;
+  }
   const next = `${own}.next`;
   await rm(next, { force: true });
   await link(own, next);

@@ -43,7 +43,8 @@ export async function openAdmin({ path, log, readiness }: AdminOptions): Promise
   const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, (request, response) => {
     const route = Object.hasOwn(routes, request.url ?? '') ? routes[request.url ?? ''] : undefined;
     const { status, body } = answer(route, request.method);
-    response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+    const allow = status === 405 ? { allow: 'GET' } : {};
+    response.writeHead(status, { 'content-type': 'application/json', connection: 'close', ...allow });
     response.end(`${JSON.stringify(body)}\n`);
   });
   server.maxConnections = MAX_ADMIN_CONNECTIONS;
