@@ -1,15 +1,18 @@
 /** The echo server: what arrives goes back. Everything else is the listener's. */
 import type { ServiceContext } from '@small-servers/shared/daemon/run';
-import { listenTcp, type TcpListener } from '@small-servers/shared/server/tcp';
+import type { Service } from '@small-servers/shared/daemon/service';
+import { listenTcp } from '@small-servers/shared/server/tcp';
 import type { TcpConnection, TcpHandler } from '@small-servers/shared/server/tcp-connection';
 import { greetingLine, payloadPreview } from './protocol.ts';
-import type { settings } from './settings.ts';
+import type { EchoConfig, settings } from './settings.ts';
 
 /** Listens and echoes until the signal is aborted. */
-export function createServer({ config, log, signal }: ServiceContext<typeof settings>): Promise<TcpListener> {
-  const greeting = greetingLine(config.greeting);
+export async function createServer(context: ServiceContext<typeof settings>): Promise<Service<EchoConfig>> {
+  const { log, signal } = context;
+  let { config } = context;
 
   const echo = (connection: TcpConnection): TcpHandler => {
+    const greeting = greetingLine(config.greeting);
     if (greeting !== undefined) connection.write(greeting);
     if (!config.logPayload) return { onBytes: (bytes) => connection.write(bytes) };
     const { id: conn, peer } = connection;
@@ -21,5 +24,13 @@ export function createServer({ config, log, signal }: ServiceContext<typeof sett
       },
     };
   };
-  return listenTcp({ config, log, signal, serve: echo });
+  const listener = await listenTcp({ config, log, signal, serve: echo });
+  return {
+    listeners: listener.listeners,
+    closed: listener.closed,
+    reconfigure: (next) => {
+      config = next;
+      listener.reconfigure(next);
+    },
+  };
 }

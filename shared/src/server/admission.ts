@@ -36,7 +36,8 @@ export function admissionLimits(
 
 /** Counts open connections by source and decides on the next one. */
 export class Admission {
-  readonly limits: AdmissionLimits;
+  /** May be replaced at any time; those who are in stay in. */
+  limits: AdmissionLimits;
   readonly #openBySource = new Map<string, number>();
   #open = 0;
 

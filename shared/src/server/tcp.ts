@@ -22,6 +22,7 @@ import { Connection, type Serve } from './tcp-connection.ts';
 import type { TcpConfig } from './tcp-settings.ts';
 
 export interface TcpListenerOptions {
+  /** Limits and time-outs may later be replaced by `reconfigure`. */
   readonly config: TcpConfig & { readonly drainTimeoutMs: number };
   readonly log: Log;
   /** Aborted to stop: nothing new comes in and what is in flight may end. */
@@ -62,7 +63,9 @@ export async function listenTcp(options: TcpListenerOptions): Promise<TcpListene
   return new TcpListener(server, options);
 }
 
-export class TcpListener implements Service {
+type ListenerConfig = TcpListenerOptions['config'];
+
+export class TcpListener implements Service<ListenerConfig> {
   readonly listeners: readonly Listener[];
   readonly closed: Promise<void>;
   readonly #options: TcpListenerOptions;
@@ -74,6 +77,7 @@ export class TcpListener implements Service {
   readonly #closeCounts = new Map<CloseReason, number>();
   readonly #finish: () => void;
   readonly #refusalTimer: NodeJS.Timeout;
+  #config: ListenerConfig;
   #lookTimer: NodeJS.Timeout;
   #drainStartedMs: number | undefined;
   #accepted = 0;
@@ -81,6 +85,7 @@ export class TcpListener implements Service {
   constructor(server: Server, options: TcpListenerOptions) {
     const { config, log, signal } = options;
     this.#options = options;
+    this.#config = config;
     this.#server = server;
     this.#clock = options.clock ?? (() => performance.now());
     this.#admission = new Admission(admissionLimits(config, softDescriptorLimit()));
@@ -109,6 +114,15 @@ export class TcpListener implements Service {
     return { accepted: this.#accepted, closed: this.#closeCounts, refused: this.#refusals.counts };
   }
 
+  /** New limits hold from the next connection and the next look on; nobody is thrown out by a lower cap. */
+  reconfigure(config: ListenerConfig): void {
+    this.#config = config;
+    this.#admission.limits = admissionLimits(config, softDescriptorLimit());
+    if (this.#drainStartedMs !== undefined) return;
+    clearInterval(this.#lookTimer);
+    this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
+  }
+
   #accept(socket: Socket): void {
     // A peer that reset before it was accepted has no address any more.
     const { remoteAddress, remotePort = 0 } = socket;
@@ -122,12 +136,12 @@ export class TcpListener implements Service {
       return;
     }
     this.#accepted += 1;
-    const { config, log, serve } = this.#options;
+    const { log, serve } = this.#options;
     const connection = new Connection({
       accepted: socket,
       id: this.#accepted.toString(36),
       peer,
-      mode: config.io,
+      mode: this.#config.io,
       serve,
       log,
       nowMs: this.#clock(),
@@ -145,12 +159,11 @@ export class TcpListener implements Service {
   /** One look at every connection; a table of 10,000 takes a few milliseconds. */
   #look(): void {
     const nowMs = this.#clock();
-    const { config } = this.#options;
     const drainedForMs = this.#drainStartedMs === undefined ? undefined : nowMs - this.#drainStartedMs;
     for (const connection of this.#connections) {
-      connection.checkTime(nowMs, config);
+      connection.checkTime(nowMs, this.#config);
       if (drainedForMs === undefined) continue;
-      if (drainedForMs >= config.drainTimeoutMs) connection.abort('drain-deadline');
+      if (drainedForMs >= this.#config.drainTimeoutMs) connection.abort('drain-deadline');
       else connection.closeIfQuiet(nowMs);
     }
   }
