@@ -5,6 +5,7 @@
  * forms of `inet_aton` (`127.1`, `0177.0.0.1`, `0x7f000001`) have a parser of their own, because a program that reads
  * both with one call lets `010.0.0.1` mean 8.0.0.1 to one reader and 10.0.0.1 to another.
  */
+import { quote } from '../config/problems.ts';
 
 export type IpFamily = 4 | 6;
 
@@ -24,48 +25,47 @@ const MAX_ZONE_LENGTH = 15;
 const MAX_TEXT_LENGTH = 45 + 1 + MAX_ZONE_LENGTH;
 
 /** How many bits an address of this family has. */
-export const bitsOf = (family: IpFamily): 32 | 128 => (family === 4 ? 32 : 128);
-
-/** Puts untrusted text into a sentence: quoted, control characters escaped, cut to a readable length. */
-export const quoted = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+export function bitsOf(family: IpFamily): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
 
 /**
  * Reads an address in its strict form: dotted decimal with four parts and no leading zeros, or RFC 4291 IPv6 text with
  * an optional `%zone`.
  */
-export const parseAddress = (text: string): Parsed<IpAddress> => {
-  if (text.length > MAX_TEXT_LENGTH) return bad(`${quoted(text)} is too long for an IP address`);
+export function parseAddress(text: string): Parsed<IpAddress> {
+  if (text.length > MAX_TEXT_LENGTH) return bad(`${quote(text)} is too long for an IP address`);
   if (text.includes(':')) return parseIpv6(text);
   return parseIpv4(text);
-};
+}
 
 /** Reads dotted decimal as `inet_pton(AF_INET)` does: four parts, 0 to 255 each, no leading zeros. */
-export const parseIpv4 = (text: string): Parsed<IpAddress> => {
+export function parseIpv4(text: string): Parsed<IpAddress> {
   const parts = text.split('.', 5);
   if (parts.length !== 4)
-    return bad(`${quoted(text)} is not an IPv4 address: four decimal numbers 0 to 255 are expected`);
+    return bad(`${quote(text)} is not an IPv4 address: four decimal numbers 0 to 255 are expected`);
   const bytes = new Uint8Array(4);
   for (const [index, part] of parts.entries()) {
     if (!/^[0-9]{1,3}$/.test(part)) {
-      return bad(`${quoted(text)} is not an IPv4 address: part ${index + 1} (${quoted(part)}) must be 0 to 255`);
+      return bad(`${quote(text)} is not an IPv4 address: part ${index + 1} (${quote(part)}) must be 0 to 255`);
     }
     if (part.length > 1 && part.startsWith('0')) {
       return bad(
-        `${quoted(text)} is not an IPv4 address in the strict form: part ${index + 1} (${quoted(part)}) has a leading zero, which some readers take for octal`,
+        `${quote(text)} is not an IPv4 address in the strict form: part ${index + 1} (${quote(part)}) has a leading zero, which some readers take for octal`,
       );
     }
     const value = Number(part);
     if (value > 255) {
-      return bad(`${quoted(text)} is not an IPv4 address: part ${index + 1} is ${part}, more than 255`);
+      return bad(`${quote(text)} is not an IPv4 address: part ${index + 1} is ${part}, more than 255`);
     }
     bytes[index] = value;
   }
   return good({ family: 4, bytes });
-};
+}
 
 /** Reads IPv6 text as `inet_pton(AF_INET6)` does, and a zone id after `%` (RFC 4007 section 11.2). */
-export const parseIpv6 = (text: string): Parsed<IpAddress> => {
-  const no = (why: string) => bad(`${quoted(text)} is not an IPv6 address: ${why}`);
+export function parseIpv6(text: string): Parsed<IpAddress> {
+  const no = (why: string) => bad(`${quote(text)} is not an IPv6 address: ${why}`);
   const percent = text.indexOf('%');
   const body = percent === -1 ? text : text.slice(0, percent);
   const zone = percent === -1 ? undefined : text.slice(percent + 1);
@@ -87,12 +87,12 @@ export const parseIpv6 = (text: string): Parsed<IpAddress> => {
   for (const [index, word] of before.value.entries()) putWord(bytes, index, word);
   for (const [index, word] of after.value.entries()) putWord(bytes, 8 - after.value.length + index, word);
   return good(zone === undefined ? { family: 6, bytes } : { family: 6, bytes, zone });
-};
+}
 
 const isZone = (zone: string): boolean => zone.length <= MAX_ZONE_LENGTH && /^[!-~]+$/.test(zone) && !/[%/]/.test(zone);
 
 /** The 16-bit groups of one side of `::`. Only the last group of the whole address may be dotted decimal. */
-const wordsOf = (text: string, mayEndInIpv4: boolean): Parsed<number[]> => {
+function wordsOf(text: string, mayEndInIpv4: boolean): Parsed<number[]> {
   if (text === '') return good([]);
   const groups = text.split(':', 10);
   const words: number[] = [];
@@ -105,23 +105,23 @@ const wordsOf = (text: string, mayEndInIpv4: boolean): Parsed<number[]> => {
       words.push(a * 256 + b, c * 256 + d);
       continue;
     }
-    if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return bad(`group ${quoted(group)} must be 1 to 4 hexadecimal digits`);
+    if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return bad(`group ${quote(group)} must be 1 to 4 hexadecimal digits`);
     words.push(Number.parseInt(group, 16));
   }
   return good(words);
-};
+}
 
-const putWord = (bytes: Uint8Array, index: number, word: number): void => {
+function putWord(bytes: Uint8Array, index: number, word: number): void {
   bytes[index * 2] = word >>> 8;
   bytes[index * 2 + 1] = word & 0xff;
-};
+}
 
 /** How an `inet_aton` text was written, for a person who wonders why `010.0.0.1` is 8.0.0.1. */
-export type LegacyForm = {
+export interface LegacyForm {
   readonly address: IpAddress;
   /** Each part as written, with the base it was read in. */
   readonly parts: readonly { readonly text: string; readonly base: 8 | 10 | 16 }[];
-};
+}
 
 /** The largest last part when there are 1, 2, 3 or 4 of them: the last one fills all bytes the others leave. */
 const LEGACY_LAST_MAX = [0xffff_ffff, 0xff_ffff, 0xffff, 0xff] as const;
@@ -131,19 +131,19 @@ const LEGACY_LAST_MAX = [0xffff_ffff, 0xff_ffff, 0xffff, 0xff] as const;
  * hexadecimal (leading `0x`), the last part filling all bytes left over. Unlike the C function it refuses text after
  * white space.
  */
-export const parseLegacyIpv4 = (text: string): Parsed<LegacyForm> => {
-  const no = (why: string) => bad(`${quoted(text)} is not an IPv4 address in a legacy form: ${why}`);
+export function parseLegacyIpv4(text: string): Parsed<LegacyForm> {
+  const no = (why: string) => bad(`${quote(text)} is not an IPv4 address in a legacy form: ${why}`);
   const written = text.split('.', 5);
   if (text.length > MAX_TEXT_LENGTH || written.length > 4) return no('one to four parts are expected');
   const parts: { text: string; base: 8 | 10 | 16; value: number }[] = [];
   for (const part of written) {
     const base = legacyBase(part);
-    if (base === undefined) return no(`part ${quoted(part)} is neither decimal, octal (0...) nor hexadecimal (0x...)`);
+    if (base === undefined) return no(`part ${quote(part)} is neither decimal, octal (0...) nor hexadecimal (0x...)`);
     parts.push({ text: part, base, value: Number.parseInt(base === 16 ? part.slice(2) : part, base) });
   }
   const leading = parts.slice(0, -1);
   const tooBig = leading.find((part) => part.value > 0xff);
-  if (tooBig !== undefined) return no(`part ${quoted(tooBig.text)} is ${tooBig.value}, more than 255`);
+  if (tooBig !== undefined) return no(`part ${quote(tooBig.text)} is ${tooBig.value}, more than 255`);
   const last = parts.at(-1)?.value ?? 0;
   const lastMax = LEGACY_LAST_MAX[leading.length] ?? 0;
   if (last > lastMax) return no(`the last of ${parts.length} parts is ${last}, more than ${lastMax}`);
@@ -151,23 +151,23 @@ export const parseLegacyIpv4 = (text: string): Parsed<LegacyForm> => {
   const address = fromInteger(BigInt(value), 4);
   if (!address.ok) return address;
   return good({ address: address.value, parts: parts.map(({ text: part, base }) => ({ text: part, base })) });
-};
+}
 
-const legacyBase = (part: string): 8 | 10 | 16 | undefined => {
+function legacyBase(part: string): 8 | 10 | 16 | undefined {
   if (/^0[xX][0-9a-fA-F]+$/.test(part)) return 16;
   if (/^0[0-7]*$/.test(part)) return 8;
   return /^[1-9][0-9]*$/.test(part) ? 10 : undefined;
-};
+}
 
 /** The address as one number in network order: up to 2^32-1 or 2^128-1. The zone is not part of it. */
-export const toInteger = (address: IpAddress): bigint => {
+export function toInteger(address: IpAddress): bigint {
   let value = 0n;
   for (const byte of address.bytes) value = (value << 8n) | BigInt(byte);
   return value;
-};
+}
 
 /** The address of this number, which must lie in 0 to 2^32-1 (IPv4) or 2^128-1 (IPv6). */
-export const fromInteger = (value: bigint, family: IpFamily): Parsed<IpAddress> => {
+export function fromInteger(value: bigint, family: IpFamily): Parsed<IpAddress> {
   const bits = bitsOf(family);
   if (value < 0n || value >> BigInt(bits) !== 0n) {
     return bad(`${value} is out of range for an IPv${family} address: 0 to 2^${bits}-1 is allowed`);
@@ -179,60 +179,60 @@ export const fromInteger = (value: bigint, family: IpFamily): Parsed<IpAddress> 
     rest >>= 8n;
   }
   return good({ family, bytes });
-};
+}
 
 /** The address of these packed bytes in network order: 4 for IPv4, 16 for IPv6. The bytes are copied. */
-export const fromBytes = (bytes: Uint8Array): Parsed<IpAddress> => {
+export function fromBytes(bytes: Uint8Array): Parsed<IpAddress> {
   if (bytes.length === 4) return good({ family: 4, bytes: bytes.slice() });
   if (bytes.length === 16) return good({ family: 6, bytes: bytes.slice() });
   return bad(`${bytes.length} bytes are no IP address: 4 (IPv4) or 16 (IPv6) are expected`);
-};
+}
 
 /**
  * The canonical text: dotted decimal, or IPv6 by RFC 5952 (lower case, no leading zeros, the first longest run of two
  * or more zero groups as `::`, v4-mapped addresses with their last 32 bits in dotted decimal), with `%zone` if any.
  */
-export const formatAddress = (address: IpAddress): string => {
+export function formatAddress(address: IpAddress): string {
   if (address.family === 4) return address.bytes.join('.');
   const text = isMapped(address)
     ? `::ffff:${address.bytes.subarray(12).join('.')}`
     : compressed(wordsIn(address.bytes));
   return address.zone === undefined ? text : `${text}%${address.zone}`;
-};
+}
 
 /** An IPv6 address with its last 32 bits in dotted decimal (RFC 4291 section 2.2, form 3), whatever its prefix. */
-export const formatMixed = (address: IpAddress): string => {
+export function formatMixed(address: IpAddress): string {
   if (address.family === 4) return formatAddress(address);
   const words = wordsIn(address.bytes).slice(0, 6);
   const head = compressed(words);
   const text = `${head}${head.endsWith('::') ? '' : ':'}${address.bytes.subarray(12).join('.')}`;
   return address.zone === undefined ? text : `${text}%${address.zone}`;
-};
+}
 
 /** All eight groups with all four digits, as `2001:0db8:0000:...`; IPv4 as dotted decimal. */
-export const formatExpanded = (address: IpAddress): string => {
+export function formatExpanded(address: IpAddress): string {
   if (address.family === 4) return formatAddress(address);
   const text = wordsIn(address.bytes)
     .map((word) => word.toString(16).padStart(4, '0'))
     .join(':');
   return address.zone === undefined ? text : `${text}%${address.zone}`;
-};
+}
 
-const wordsIn = (bytes: Uint8Array): number[] => {
+function wordsIn(bytes: Uint8Array): number[] {
   const words: number[] = [];
   for (let index = 0; index < bytes.length; index += 2)
     words.push(((bytes[index] ?? 0) << 8) | (bytes[index + 1] ?? 0));
   return words;
-};
+}
 
-const compressed = (words: readonly number[]): string => {
+function compressed(words: readonly number[]): string {
   const run = longestZeroRun(words);
   const hex = words.map((word) => word.toString(16));
   if (run.length < 2) return hex.join(':');
   return `${hex.slice(0, run.start).join(':')}::${hex.slice(run.start + run.length).join(':')}`;
-};
+}
 
-const longestZeroRun = (words: readonly number[]): { start: number; length: number } => {
+function longestZeroRun(words: readonly number[]): { start: number; length: number } {
   let best = { start: 0, length: 0 };
   let start = 0;
   for (const [index, word] of words.entries()) {
@@ -240,30 +240,34 @@ const longestZeroRun = (words: readonly number[]): { start: number; length: numb
     else if (index + 1 - start > best.length) best = { start, length: index + 1 - start };
   }
   return best;
-};
+}
 
 /** True for ::ffff:0:0/96, the form in which a dual-stack IPv6 socket shows its IPv4 peers (RFC 4291 section 2.5.5.2). */
-export const isMapped = (address: IpAddress): boolean =>
-  address.family === 6 &&
-  address.bytes[10] === 0xff &&
-  address.bytes[11] === 0xff &&
-  address.bytes.subarray(0, 10).every((byte) => byte === 0);
+export function isMapped(address: IpAddress): boolean {
+  return (
+    address.family === 6 &&
+    address.bytes[10] === 0xff &&
+    address.bytes[11] === 0xff &&
+    address.bytes.subarray(0, 10).every((byte) => byte === 0)
+  );
+}
 
 /** A v4-mapped IPv6 address as the IPv4 address it stands for; every other address unchanged. */
-export const unmapped = (address: IpAddress): IpAddress =>
-  isMapped(address) ? { family: 4, bytes: address.bytes.slice(12) } : address;
+export function unmapped(address: IpAddress): IpAddress {
+  return isMapped(address) ? { family: 4, bytes: address.bytes.slice(12) } : address;
+}
 
 /** The v4-mapped IPv6 form of an IPv4 address; an IPv6 address unchanged. */
-export const mapped = (address: IpAddress): IpAddress => {
+export function mapped(address: IpAddress): IpAddress {
   if (address.family === 6) return address;
   const bytes = new Uint8Array(16);
   bytes.fill(0xff, 10, 12);
   bytes.set(address.bytes, 12);
   return { family: 6, bytes };
-};
+}
 
 /** Orders IPv4 before IPv6, then by value; the zone decides last. Negative, zero or positive. */
-export const compareAddresses = (left: IpAddress, right: IpAddress): number => {
+export function compareAddresses(left: IpAddress, right: IpAddress): number {
   if (left.family !== right.family) return left.family - right.family;
   for (const [index, byte] of left.bytes.entries()) {
     const difference = byte - (right.bytes[index] ?? 0);
@@ -272,15 +276,11 @@ export const compareAddresses = (left: IpAddress, right: IpAddress): number => {
   const [leftZone = '', rightZone = ''] = [left.zone, right.zone];
   if (leftZone === rightZone) return 0;
   return leftZone < rightZone ? -1 : 1;
-};
+}
 
 /** The name under which DNS keeps this address's PTR record: `in-addr.arpa` (RFC 1035), `ip6.arpa` (RFC 3596). */
-export const reverseName = (address: IpAddress): string => {
+export function reverseName(address: IpAddress): string {
   if (address.family === 4) return `${[...address.bytes].reverse().join('.')}.in-addr.arpa`;
   const nibbles = [...address.bytes].reverse().flatMap((byte) => [byte & 15, byte >>> 4]);
   return `${nibbles.map((nibble) => nibble.toString(16)).join('.')}.ip6.arpa`;
-};
-
-/** `192.0.2.1:80` or `[2001:db8::1]:80`: how an endpoint is written in logs and arguments. Port 0 to 65535. */
-export const formatEndpoint = (address: IpAddress, port: number): string =>
-  address.family === 4 ? `${formatAddress(address)}:${port}` : `[${formatAddress(address)}]:${port}`;
+}

@@ -2,6 +2,7 @@
  * Blocks of addresses (CIDR, RFC 4632 and RFC 4291 section 2.3): reading and writing them, the arithmetic of a subnet,
  * and a table that finds the most specific block an address lies in.
  */
+import { quote } from '../config/problems.ts';
 import {
   bitsOf,
   formatAddress,
@@ -10,7 +11,6 @@ import {
   isMapped,
   type Parsed,
   parseAddress,
-  quoted,
   toInteger,
   unmapped,
 } from './address.ts';
@@ -27,35 +27,35 @@ const bad = (problem: string): { readonly ok: false; readonly problem: string } 
  * Reads `ADDRESS/LENGTH`, or for IPv4 also `ADDRESS/NETMASK`; a bare address is a block of one. Host bits may be set:
  * the block is the one the address lies in.
  */
-export const parseAddressInBlock = (text: string): Parsed<AddressInBlock> => {
+export function parseAddressInBlock(text: string): Parsed<AddressInBlock> {
   const slash = text.indexOf('/');
   const address = parseAddress(slash === -1 ? text : text.slice(0, slash));
   if (!address.ok) return address;
-  if (address.value.zone !== undefined) return bad(`${quoted(text)} is not a CIDR block: a zone is not part of one`);
+  if (address.value.zone !== undefined) return bad(`${quote(text)} is not a CIDR block: a zone is not part of one`);
   const length = slash === -1 ? bitsOf(address.value.family) : prefixLengthOf(text.slice(slash + 1), address.value);
   if (length === undefined) {
     const expected = `a prefix length of 0 to ${bitsOf(address.value.family)}`;
     const orMask = address.value.family === 4 ? ' or a netmask such as 255.255.255.0' : '';
-    return bad(`${quoted(text)} is not a CIDR block: after "/" ${expected}${orMask} is expected`);
+    return bad(`${quote(text)} is not a CIDR block: after "/" ${expected}${orMask} is expected`);
   }
   return { ok: true, value: { address: address.value, cidr: blockOf(address.value, length) } };
-};
+}
 
 /**
  * Reads a block in its canonical form, as access lists are written: `10.0.0.0/8`, `2001:db8::/32`, or a bare address.
  * Set host bits are refused, because `10.1.2.3/8` in a list says two different things at once.
  */
-export const parseCidr = (text: string): Parsed<Cidr> => {
+export function parseCidr(text: string): Parsed<Cidr> {
   const parsed = parseAddressInBlock(text);
   if (!parsed.ok) return parsed;
   const { address, cidr } = parsed.value;
   if (toInteger(address) !== toInteger(cidr.network)) {
-    return bad(`${quoted(text)} has host bits set: write ${formatCidr(cidr)} for the block, or the bare address`);
+    return bad(`${quote(text)} has host bits set: write ${formatCidr(cidr)} for the block, or the bare address`);
   }
   return { ok: true, value: cidr };
-};
+}
 
-const prefixLengthOf = (text: string, address: IpAddress): number | undefined => {
+function prefixLengthOf(text: string, address: IpAddress): number | undefined {
   if (/^(?:0|[1-9][0-9]{0,2})$/.test(text)) {
     const length = Number(text);
     return length <= bitsOf(address.family) ? length : undefined;
@@ -63,43 +63,48 @@ const prefixLengthOf = (text: string, address: IpAddress): number | undefined =>
   if (address.family === 6) return undefined;
   const mask = parseAddress(text);
   return mask.ok && mask.value.family === 4 ? lengthOfMask(toInteger(mask.value)) : undefined;
-};
+}
 
 /** The length of a netmask; `undefined` when its one bits are not all to the left. */
-const lengthOfMask = (mask: bigint): number | undefined => {
+function lengthOfMask(mask: bigint): number | undefined {
   const length = mask.toString(2).replaceAll('0', '').length;
   return mask === maskOf(4, length) ? length : undefined;
-};
+}
 
-const maskOf = (family: 4 | 6, prefixLength: number): bigint => {
+function maskOf(family: 4 | 6, prefixLength: number): bigint {
   const bits = BigInt(bitsOf(family));
   return ((1n << BigInt(prefixLength)) - 1n) << (bits - BigInt(prefixLength));
-};
+}
 
-const addressOf = (value: bigint, family: 4 | 6): IpAddress => {
+function addressOf(value: bigint, family: 4 | 6): IpAddress {
   const parsed = fromInteger(value, family);
   if (!parsed.ok) throw new RangeError(parsed.problem);
   return parsed.value;
-};
+}
 
 /** The block of this length that an address lies in. Throws `RangeError` for a length the family does not have. */
-export const blockOf = (address: IpAddress, prefixLength: number): Cidr => {
+export function blockOf(address: IpAddress, prefixLength: number): Cidr {
   if (!Number.isInteger(prefixLength) || prefixLength < 0 || prefixLength > bitsOf(address.family)) {
     throw new RangeError(`prefix length ${prefixLength} is not 0 to ${bitsOf(address.family)}`);
   }
   const value = toInteger(address) & maskOf(address.family, prefixLength);
   return { network: addressOf(value, address.family), prefixLength };
-};
+}
 
-export const formatCidr = ({ network, prefixLength }: Cidr): string => `${formatAddress(network)}/${prefixLength}`;
+export function formatCidr({ network, prefixLength }: Cidr): string {
+  return `${formatAddress(network)}/${prefixLength}`;
+}
 
 /** Whether the address lies in the block. Families are never mixed here; unmap first where v4-mapped peers occur. */
-export const contains = (cidr: Cidr, address: IpAddress): boolean =>
-  cidr.network.family === address.family &&
-  toInteger(blockOf(address, cidr.prefixLength).network) === toInteger(cidr.network);
+export function contains(cidr: Cidr, address: IpAddress): boolean {
+  return (
+    cidr.network.family === address.family &&
+    toInteger(blockOf(address, cidr.prefixLength).network) === toInteger(cidr.network)
+  );
+}
 
 /** The facts of a subnet; see each field for what is absent when. */
-export type Subnet = {
+export interface Subnet {
   readonly cidr: Cidr;
   readonly netmask: IpAddress;
   /** The inverse of the netmask: one bits where hosts differ. */
@@ -113,9 +118,9 @@ export type Subnet = {
   readonly lastHost: IpAddress;
   readonly addressCount: bigint;
   readonly hostCount: bigint;
-};
+}
 
-export const subnetOf = (cidr: Cidr): Subnet => {
+export function subnetOf(cidr: Cidr): Subnet {
   const { network, prefixLength } = cidr;
   const { family } = network;
   const hostBits = bitsOf(family) - prefixLength;
@@ -140,7 +145,7 @@ export const subnetOf = (cidr: Cidr): Subnet => {
     addressCount,
     hostCount: lastHost - firstHost + 1n,
   };
-};
+}
 
 /** Finds the value of the most specific block an address lies in; `undefined` when it lies in none. */
 export type PrefixTable<T> = { readonly lookup: (address: IpAddress) => T | undefined };
@@ -153,7 +158,7 @@ export type PrefixTable<T> = { readonly lookup: (address: IpAddress) => T | unde
  * Nested blocks are flattened once into disjoint ranges, so a look-up is one binary search over at most 2n+1 range
  * starts whatever the prefix lengths are, without allocation.
  */
-export const createPrefixTable = <T>(entries: Iterable<readonly [Cidr, T]>): PrefixTable<T> => {
+export function createPrefixTable<T>(entries: Iterable<readonly [Cidr, T]>): PrefixTable<T> {
   const all = [...entries].map(([cidr, value]) => ({ cidr: unmappedBlock(cidr), value }));
   const ofFamily = (family: 4 | 6) =>
     flatten(
@@ -167,7 +172,7 @@ export const createPrefixTable = <T>(entries: Iterable<readonly [Cidr, T]>): Pre
       return isMapped(address) ? find(v4, address.bytes, 12) : find(v6, address.bytes, 0);
     },
   };
-};
+}
 
 const unmappedBlock = (cidr: Cidr): Cidr =>
   cidr.prefixLength >= 96 && isMapped(cidr.network)
@@ -177,7 +182,7 @@ const unmappedBlock = (cidr: Cidr): Cidr =>
 /** Range `i` goes from `starts[i]` up to the next start and has `values[i]`; starts are `words` 32-bit words each. */
 type Ranges<T> = { readonly words: number; readonly starts: Uint32Array; readonly values: readonly (T | undefined)[] };
 
-const flatten = <T>(entries: readonly { cidr: Cidr; value: T }[], family: 4 | 6): Ranges<T> => {
+function flatten<T>(entries: readonly { cidr: Cidr; value: T }[], family: 4 | 6): Ranges<T> {
   const blocks = entries
     .map(({ cidr, value }) => {
       const first = toInteger(cidr.network);
@@ -212,9 +217,9 @@ const flatten = <T>(entries: readonly { cidr: Cidr; value: T }[], family: 4 | 6)
     ranges.filter(({ start }) => start < end),
     bitsOf(family) / 32,
   );
-};
+}
 
-const packed = <T>(ranges: readonly { start: bigint; value: T | undefined }[], words: number): Ranges<T> => {
+function packed<T>(ranges: readonly { start: bigint; value: T | undefined }[], words: number): Ranges<T> {
   const starts = new Uint32Array(ranges.length * words);
   for (const [index, { start }] of ranges.entries()) {
     for (let word = 0; word < words; word += 1) {
@@ -222,9 +227,9 @@ const packed = <T>(ranges: readonly { start: bigint; value: T | undefined }[], w
     }
   }
   return { words, starts, values: ranges.map(({ value }) => value) };
-};
+}
 
-const find = <T>({ words, starts, values }: Ranges<T>, bytes: Uint8Array, offset: number): T | undefined => {
+function find<T>({ words, starts, values }: Ranges<T>, bytes: Uint8Array, offset: number): T | undefined {
   // The first range starts at zero, so the last start that is not above the address always exists.
   let low = 0;
   let high = values.length - 1;
@@ -234,16 +239,16 @@ const find = <T>({ words, starts, values }: Ranges<T>, bytes: Uint8Array, offset
     else low = middle;
   }
   return values[low];
-};
+}
 
-const isAbove = (starts: Uint32Array, at: number, words: number, bytes: Uint8Array, offset: number): boolean => {
+function isAbove(starts: Uint32Array, at: number, words: number, bytes: Uint8Array, offset: number): boolean {
   for (let word = 0; word < words; word += 1) {
     const start = starts[at + word] ?? 0;
     const value = wordAt(bytes, offset + word * 4);
     if (start !== value) return start > value;
   }
   return false;
-};
+}
 
 const wordAt = (bytes: Uint8Array, at: number): number =>
   (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;

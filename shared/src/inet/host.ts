@@ -4,14 +4,14 @@ import { type Cidr, parseAddressInBlock } from './cidr.ts';
 import { type AddressClass, specialPurposeOf } from './special-purpose.ts';
 
 /** The part of an entry of `os.networkInterfaces()` that is read here. */
-type InterfaceInfo = {
+interface InterfaceInfo {
   readonly address: string;
   readonly cidr: string | null;
   readonly mac: string;
   readonly internal: boolean;
-};
+}
 
-export type InterfaceAddress = {
+export interface InterfaceAddress {
   readonly interface: string;
   readonly address: IpAddress;
   /** The subnet it is configured in; `undefined` where the system reports a mask that is none. */
@@ -21,21 +21,22 @@ export type InterfaceAddress = {
   readonly mac: string | undefined;
   /** True for loopback interfaces. */
   readonly internal: boolean;
-};
+}
 
 const NO_MAC = '00:00:00:00:00:00';
 
 /** Every interface address, in order of interface as the system lists them, IPv4 before IPv6. */
-export const interfaceAddresses = (
+export function interfaceAddresses(
   interfaces: Readonly<Record<string, readonly InterfaceInfo[] | undefined>>,
-): InterfaceAddress[] =>
-  Object.entries(interfaces).flatMap(([name, infos = []]) =>
+): InterfaceAddress[] {
+  return Object.entries(interfaces).flatMap(([name, infos = []]) =>
     infos
       .flatMap((info) => interfaceAddress(name, info))
       .sort((left, right) => compareAddresses(left.address, right.address)),
   );
+}
 
-const interfaceAddress = (name: string, info: InterfaceInfo): InterfaceAddress[] => {
+function interfaceAddress(name: string, info: InterfaceInfo): InterfaceAddress[] {
   const address = parseAddress(info.address);
   if (!address.ok) return [];
   const block = info.cidr === null ? undefined : parseAddressInBlock(info.cidr);
@@ -49,4 +50,4 @@ const interfaceAddress = (name: string, info: InterfaceInfo): InterfaceAddress[]
       internal: info.internal,
     },
   ];
-};
+}

@@ -2,17 +2,18 @@
  * Names of services and their ports: the format of /etc/services read from text, with a short list of our own for
  * systems that have no such file.
  */
-import { type Parsed, quoted } from './address.ts';
+import { quote } from '../config/problems.ts';
+import type { Parsed } from './address.ts';
 
 export type ServiceProtocol = 'tcp' | 'udp';
 
 /** One name on one port of one protocol, with the other names it goes by. */
-export type ServiceEntry = {
+export interface ServiceEntry {
   readonly name: string;
   readonly port: number;
   readonly protocol: ServiceProtocol;
   readonly aliases: readonly string[];
-};
+}
 
 const MAX_PORT = 65_535;
 const PROTOCOLS: readonly ServiceProtocol[] = ['tcp', 'udp'];
@@ -21,7 +22,7 @@ const PROTOCOLS: readonly ServiceProtocol[] = ['tcp', 'udp'];
  * Reads the text of /etc/services: `name port/protocol [alias...]`, with `#` before a comment. Entries of other
  * protocols (sctp, dccp) and lines of another shape are passed over, as `getservbyname` does.
  */
-export const parseServices = (text: string): ServiceEntry[] => {
+export function parseServices(text: string): ServiceEntry[] {
   const entries: ServiceEntry[] = [];
   for (const line of text.split('\n')) {
     const [name, portAndProtocol = '', ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
@@ -31,22 +32,25 @@ export const parseServices = (text: string): ServiceEntry[] => {
     entries.push({ name, port, protocol: match[2] as ServiceProtocol, aliases });
   }
   return entries;
-};
+}
 
 /** The first entry of this name or alias, exact in case, as `getservbyname` finds it. */
-export const findByName = (
+export function findByName(
   entries: readonly ServiceEntry[],
   name: string,
   protocol: ServiceProtocol,
-): ServiceEntry | undefined =>
-  entries.find((entry) => entry.protocol === protocol && (entry.name === name || entry.aliases.includes(name)));
+): ServiceEntry | undefined {
+  return entries.find((entry) => entry.protocol === protocol && (entry.name === name || entry.aliases.includes(name)));
+}
 
 /** The first entry of this port, as `getservbyport` finds it. */
-export const findByPort = (
+export function findByPort(
   entries: readonly ServiceEntry[],
   port: number,
   protocol: ServiceProtocol,
-): ServiceEntry | undefined => entries.find((entry) => entry.protocol === protocol && entry.port === port);
+): ServiceEntry | undefined {
+  return entries.find((entry) => entry.protocol === protocol && entry.port === port);
+}
 
 export type PortClass = 'well-known' | 'registered' | 'dynamic';
 
@@ -58,22 +62,22 @@ export const PORT_CLASSES: readonly { class: PortClass; first: number; last: num
 ];
 
 /** The class of a port from 0 to 65535. Throws `RangeError` outside. */
-export const portClassOf = (port: number): PortClass => {
+export function portClassOf(port: number): PortClass {
   const found = PORT_CLASSES.find(({ first, last }) => Number.isInteger(port) && port >= first && port <= last);
   if (found === undefined) throw new RangeError(`port ${port} is not 0 to ${MAX_PORT}`);
   return found.class;
-};
+}
 
 /** What was asked for: a name or a port, for one protocol or both. */
-export type ServiceQuery = {
+export interface ServiceQuery {
   readonly name?: string;
   readonly port?: number;
   readonly protocols: readonly ServiceProtocol[];
-};
+}
 
 /** Reads `NAME`, `PORT`, `NAME/tcp` or `PORT/udp`. */
-export const parseServiceQuery = (text: string): Parsed<ServiceQuery> => {
-  const bad = (why: string) => ({ ok: false, problem: `${quoted(text)} is not a service: ${why}` }) as const;
+export function parseServiceQuery(text: string): Parsed<ServiceQuery> {
+  const bad = (why: string) => ({ ok: false, problem: `${quote(text)} is not a service: ${why}` }) as const;
   const slash = text.indexOf('/');
   const what = slash === -1 ? text : text.slice(0, slash);
   const protocol = slash === -1 ? undefined : text.slice(slash + 1);
@@ -87,7 +91,7 @@ export const parseServiceQuery = (text: string): Parsed<ServiceQuery> => {
   if (!/^[A-Za-z0-9][A-Za-z0-9_+.*-]{0,62}$/.test(what))
     return bad('a name such as "echo" or a port number is expected');
   return { ok: true, value: { name: what, protocols } };
-};
+}
 
 /** The services a person meets most, in the format of /etc/services, for systems without that file. */
 export const BUNDLED_SERVICES: readonly ServiceEntry[] = parseServices(`

@@ -32,14 +32,14 @@ export type AddressClass =
   | 'reserved'
   | 'global';
 
-export type SpecialPurpose = {
+export interface SpecialPurpose {
   readonly block: Cidr;
   readonly class: AddressClass;
   readonly name: string;
   readonly reference: string;
   /** Whether a packet to it can be expected to cross the public internet. */
   readonly globallyReachable: boolean;
-};
+}
 
 type Row = readonly [block: string, addressClass: AddressClass, name: string, reference: string, reach?: 'reachable'];
 
@@ -108,11 +108,11 @@ const ROWS: readonly Row[] = [
   ['ff02::/16', 'multicast', 'multicast on the local network only', 'RFC 4291'],
 ];
 
-const block = (text: string): Cidr => {
+function block(text: string): Cidr {
   const parsed = parseCidr(text);
   if (!parsed.ok) throw new TypeError(parsed.problem);
   return parsed.value;
-};
+}
 
 /** Every row of the registries, in the order above. */
 export const SPECIAL_PURPOSE: readonly SpecialPurpose[] = ROWS.map(([text, addressClass, name, reference, reach]) => ({
@@ -135,11 +135,11 @@ const MAPPED: SpecialPurpose = {
 const TABLE = createPrefixTable(SPECIAL_PURPOSE.map((entry) => [entry.block, entry] as const));
 
 /** The most specific registry entry an address lies in. Every address lies in one. */
-export const specialPurposeOf = (address: IpAddress): SpecialPurpose => {
+export function specialPurposeOf(address: IpAddress): SpecialPurpose {
   const entry = isMapped(address) ? MAPPED : TABLE.lookup(address);
   if (entry === undefined) throw new Error(`no registry row covers ${formatAddress(address)}`);
   return entry;
-};
+}
 
 /** An IPv4 address that an IPv6 address carries, and by which scheme. */
 export type Embedded = { readonly scheme: string; readonly address: IpAddress };

@@ -10,14 +10,14 @@ import { formatAddress, fromBytes, type IpAddress, parseAddress, unmapped } from
 export type Transport = 'tcp' | 'udp';
 
 /** One bound socket that waits for peers: a TCP listener, or a UDP socket that is not connected. */
-export type SocketEntry = {
+export interface SocketEntry {
   readonly transport: Transport;
   readonly address: IpAddress;
   readonly port: number;
   /** The user who made the socket. */
   readonly uid: number;
   readonly inode: number;
-};
+}
 
 export type Holder = { readonly pid: number; readonly command: string };
 
@@ -48,7 +48,7 @@ const MAX_COMMAND_LENGTH = 200;
  *
  * The address is printed as 32-bit words in the byte order of the host, the port as a plain hexadecimal number.
  */
-export const parseSocketTable = (text: string, transport: Transport, byteOrder: 'LE' | 'BE'): SocketEntry[] => {
+export function parseSocketTable(text: string, transport: Transport, byteOrder: 'LE' | 'BE'): SocketEntry[] {
   const entries: SocketEntry[] = [];
   for (const line of text.split('\n')) {
     const columns = line.trim().split(/\s+/);
@@ -61,37 +61,37 @@ export const parseSocketTable = (text: string, transport: Transport, byteOrder: 
     entries.push({ transport, address: address.value, port: Number.parseInt(port, 16), uid, inode });
   }
   return entries;
-};
+}
 
-const bytesOfWords = (words: string, byteOrder: 'LE' | 'BE'): Uint8Array => {
+function bytesOfWords(words: string, byteOrder: 'LE' | 'BE'): Uint8Array {
   const bytes = Buffer.from(words, 'hex');
   return byteOrder === 'LE' ? bytes.swap32() : bytes;
-};
+}
 
 /** The inode in the target of a descriptor link, `socket:[4711]`; `undefined` for files and pipes. */
-export const socketInode = (link: string): number | undefined => {
+export function socketInode(link: string): number | undefined {
   const match = /^socket:\[(\d+)\]$/.exec(link);
   return match === null ? undefined : Number(match[1]);
-};
+}
 
 /** A process's arguments (/proc/PID/cmdline: each ended by NUL) as one printable line of bounded length. */
-export const commandOf = (cmdline: string): string => {
+export function commandOf(cmdline: string): string {
   const words = cmdline.replace(/\0+$/, '').replaceAll('\0', ' ');
   // A process chooses its own arguments; none of them may forge a line of a log or move a cursor.
   const printable = words.replace(/\p{C}/gu, '?');
   return printable.length > MAX_COMMAND_LENGTH ? `${printable.slice(0, MAX_COMMAND_LENGTH - 3)}...` : printable;
-};
+}
 
 /**
  * Whether a socket bound to `held` keeps another from binding `wanted` on the same port: same address, or one of them
  * is a wildcard that covers the other. `::` covers IPv4 as well unless it was made IPv6-only, which /proc does not
  * tell; an address in use is explained better by one candidate too many than by none.
  */
-export const addressesClash = (held: IpAddress, wanted: IpAddress): boolean => {
+export function addressesClash(held: IpAddress, wanted: IpAddress): boolean {
   const [left, right] = [unmapped(held), unmapped(wanted)];
   if (covers(left, right) || covers(right, left)) return true;
   return left.family === right.family && left.bytes.every((byte, index) => byte === right.bytes[index]);
-};
+}
 
 const covers = (wildcard: IpAddress, other: IpAddress): boolean =>
   wildcard.bytes.every((byte) => byte === 0) && (wildcard.family === 6 || other.family === 4);
@@ -100,7 +100,7 @@ const covers = (wildcard: IpAddress, other: IpAddress): boolean =>
  * Every TCP and UDP socket of this network namespace that waits for peers, with the processes that hold it, ordered
  * by transport, port and address. `undefined` where the system has no /proc/net.
  */
-export const listListeners = async (): Promise<readonly Listener[] | undefined> => {
+export async function listListeners(): Promise<readonly Listener[] | undefined> {
   const entries = await readSocketTables();
   if (entries === undefined) return undefined;
   const holders = await holdersOf(new Set(entries.map(({ inode }) => inode)));
@@ -112,18 +112,18 @@ export const listListeners = async (): Promise<readonly Listener[] | undefined> 
         left.port - right.port ||
         formatAddress(left.address).localeCompare(formatAddress(right.address)),
     );
-};
+}
 
 /**
  * The process that keeps `address` (an IP address in text; a host name finds nothing) and `port` (1 to 65535) from
  * being bound. `undefined` where none is found: nobody listens, the process is another user's, or the system is not
  * Linux. Never throws: it only ever explains an error that was there before.
  */
-export const portHolder = async (wanted: {
+export async function portHolder(wanted: {
   readonly transport: Transport;
   readonly address: string;
   readonly port: number;
-}): Promise<Holder | undefined> => {
+}): Promise<Holder | undefined> {
   const address = parseAddress(wanted.address);
   const entries = await readSocketTables();
   if (!address.ok || entries === undefined) return undefined;
@@ -136,9 +136,9 @@ export const portHolder = async (wanted: {
   if (clashing.length === 0) return undefined;
   const holders = await holdersOf(new Set(clashing.map(({ inode }) => inode)));
   return clashing.flatMap(({ inode }) => holders.get(inode) ?? [])[0];
-};
+}
 
-const readSocketTables = async (): Promise<SocketEntry[] | undefined> => {
+async function readSocketTables(): Promise<SocketEntry[] | undefined> {
   const tables = await Promise.all(
     TABLES.map(async ({ file, transport }) => {
       const text = await orUndefined(readFile(`/proc/net/${file}`, 'utf8'));
@@ -147,10 +147,10 @@ const readSocketTables = async (): Promise<SocketEntry[] | undefined> => {
   );
   // A kernel without IPv6 has no tcp6 and udp6; only where all are missing is there no /proc at all.
   return tables.every((table) => table === undefined) ? undefined : tables.flatMap((table) => table ?? []);
-};
+}
 
 /** The processes that hold each of these sockets, lowest pid first: a forked worker comes after its parent. */
-const holdersOf = async (inodes: ReadonlySet<number>): Promise<ReadonlyMap<number, readonly Holder[]>> => {
+async function holdersOf(inodes: ReadonlySet<number>): Promise<ReadonlyMap<number, readonly Holder[]>> {
   const holders = new Map<number, Holder[]>();
   const entries = (await orUndefined(readdir('/proc'))) ?? [];
   const pids = entries.filter((name) => /^\d+$/.test(name)).map(Number);
@@ -161,19 +161,19 @@ const holdersOf = async (inodes: ReadonlySet<number>): Promise<ReadonlyMap<numbe
     for (const inode of held) holders.set(inode, [...(holders.get(inode) ?? []), { pid, command }]);
   }
   return holders;
-};
+}
 
-const socketsOf = async (pid: number): Promise<ReadonlySet<number>> => {
+async function socketsOf(pid: number): Promise<ReadonlySet<number>> {
   const descriptors = (await orUndefined(readdir(`/proc/${pid}/fd`))) ?? [];
   const links = await Promise.all(descriptors.map((fd) => orUndefined(readlink(`/proc/${pid}/fd/${fd}`))));
   return new Set(links.flatMap((link) => (link === undefined ? [] : (socketInode(link) ?? []))));
-};
+}
 
 /** Processes end and descriptors close while they are looked at, and other users' are hidden: both read as absent. */
-const orUndefined = async <T>(reading: Promise<T>): Promise<T | undefined> => {
+async function orUndefined<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;
   } catch {
     return undefined;
   }
-};
+}
