@@ -5,7 +5,7 @@
 import type { Kind } from './kinds.ts';
 
 /** The heading under which `--help` and the documents list a setting. */
-export type SettingGroup = 'Listening' | 'Limits' | 'Service' | 'Running' | 'Measuring';
+export type SettingGroup = 'Listening' | 'Limits' | 'Service' | 'Running' | 'Measuring' | 'Request';
 
 export interface Setting<T> {
   readonly kind: Kind<T>;

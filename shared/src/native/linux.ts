@@ -9,7 +9,7 @@
 import type { DynamicLibraryResult, FunctionDefinitions } from 'node:ffi';
 import { getSystemErrorName } from 'node:util';
 
-/** Protocol families, socket types and the options that are read or set, from <sys/socket.h> and <netinet/*.h>. */
+/** Protocol families, socket types and the options that are read or set, from <sys/socket.h>, <netinet/*.h> and <fcntl.h>. */
 export const linux = {
   AF_INET: 2,
   AF_INET6: 10,
@@ -29,6 +29,8 @@ export const linux = {
   TCP_KEEPIDLE: 4,
   TCP_KEEPINTVL: 5,
   TCP_KEEPCNT: 6,
+  F_GETFL: 3,
+  O_NONBLOCK: 0o4_000,
 } as const;
 
 /** `int`, and `struct timeval` of a 64-bit system: seconds then microseconds, 8 bytes each. */
@@ -37,6 +39,7 @@ export const sizes = { int: 4, timeval: 16 } as const;
 const SIGNATURES = {
   socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
   close: { arguments: ['i32'], return: 'i32' },
+  fcntl: { arguments: ['i32', 'i32'], return: 'i32' },
   getsockopt: { arguments: ['i32', 'i32', 'i32', 'buffer', 'buffer'], return: 'i32' },
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'buffer', 'u32'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },

@@ -126,108 +126,63 @@ type Unit = 'bytes' | 'switch' | 'seconds' | 'milliseconds' | 'count';
 
 export interface SocketOption {
   readonly name: string;
-  readonly level: number;
-  readonly option: number;
   readonly unit: Unit;
-  readonly transports: readonly Transport[];
   readonly meaning: string;
+  readonly transports: readonly Transport[];
+  readonly read: (libc: Libc, fd: number) => number;
 }
 
+const { SOL_SOCKET, IPPROTO_TCP } = linux;
 const BOTH = ['tcp', 'udp'] as const;
 const TCP_ONLY = ['tcp'] as const;
-const { SOL_SOCKET, IPPROTO_TCP } = linux;
+
+type Reader = SocketOption['read'];
+const int =
+  (level: number, option: number): Reader =>
+  (libc, fd) =>
+    getInt(libc, fd, level, option);
+const timevalMs =
+  (level: number, option: number): Reader =>
+  (libc, fd) =>
+    getTimevalMs(libc, fd, level, option);
+
+type OptionRow = readonly [name: string, unit: Unit, transports: readonly Transport[], read: Reader, meaning: string];
+
+const OPTION_ROWS: readonly OptionRow[] = [
+  ['SO_RCVBUF', 'bytes', BOTH, int(SOL_SOCKET, linux.SO_RCVBUF), 'receive buffer'],
+  ['SO_SNDBUF', 'bytes', BOTH, int(SOL_SOCKET, linux.SO_SNDBUF), 'send buffer'],
+  ['O_NONBLOCK', 'switch', BOTH, getNonBlocking, 'calls return at once instead of waiting'],
+  [
+    'SO_RCVTIMEO',
+    'milliseconds',
+    BOTH,
+    timevalMs(SOL_SOCKET, linux.SO_RCVTIMEO),
+    'longest blocking receive, 0 for ever',
+  ],
+  ['SO_SNDTIMEO', 'milliseconds', BOTH, timevalMs(SOL_SOCKET, linux.SO_SNDTIMEO), 'longest blocking send, 0 for ever'],
+  [
+    'SO_REUSEADDR',
+    'switch',
+    BOTH,
+    int(SOL_SOCKET, linux.SO_REUSEADDR),
+    'bind while old connections linger in TIME_WAIT',
+  ],
+  ['SO_REUSEPORT', 'switch', BOTH, int(SOL_SOCKET, linux.SO_REUSEPORT), 'several sockets share one address and port'],
+  ['TCP_NODELAY', 'switch', TCP_ONLY, int(IPPROTO_TCP, linux.TCP_NODELAY), 'send small segments at once (no Nagle)'],
+  ['SO_KEEPALIVE', 'switch', TCP_ONLY, int(SOL_SOCKET, linux.SO_KEEPALIVE), 'probe a silent peer'],
+  ['TCP_KEEPIDLE', 'seconds', TCP_ONLY, int(IPPROTO_TCP, linux.TCP_KEEPIDLE), 'silence before the first probe'],
+  ['TCP_KEEPINTVL', 'seconds', TCP_ONLY, int(IPPROTO_TCP, linux.TCP_KEEPINTVL), 'time between probes'],
+  ['TCP_KEEPCNT', 'count', TCP_ONLY, int(IPPROTO_TCP, linux.TCP_KEEPCNT), 'unanswered probes before giving up'],
+];
 
 /** The options of the socket interface that people ask about, in the order they are shown. */
-export const socketOptions: readonly SocketOption[] = [
-  {
-    name: 'SO_RCVBUF',
-    level: SOL_SOCKET,
-    option: linux.SO_RCVBUF,
-    unit: 'bytes',
-    transports: BOTH,
-    meaning: 'receive buffer',
-  },
-  {
-    name: 'SO_SNDBUF',
-    level: SOL_SOCKET,
-    option: linux.SO_SNDBUF,
-    unit: 'bytes',
-    transports: BOTH,
-    meaning: 'send buffer',
-  },
-  {
-    name: 'SO_RCVTIMEO',
-    level: SOL_SOCKET,
-    option: linux.SO_RCVTIMEO,
-    unit: 'milliseconds',
-    transports: BOTH,
-    meaning: 'longest wait of a blocking receive, 0 for ever',
-  },
-  {
-    name: 'SO_SNDTIMEO',
-    level: SOL_SOCKET,
-    option: linux.SO_SNDTIMEO,
-    unit: 'milliseconds',
-    transports: BOTH,
-    meaning: 'longest wait of a blocking send, 0 for ever',
-  },
-  {
-    name: 'SO_REUSEADDR',
-    level: SOL_SOCKET,
-    option: linux.SO_REUSEADDR,
-    unit: 'switch',
-    transports: BOTH,
-    meaning: 'bind although old connections linger in TIME_WAIT',
-  },
-  {
-    name: 'SO_REUSEPORT',
-    level: SOL_SOCKET,
-    option: linux.SO_REUSEPORT,
-    unit: 'switch',
-    transports: BOTH,
-    meaning: 'several sockets share one address and port',
-  },
-  {
-    name: 'TCP_NODELAY',
-    level: IPPROTO_TCP,
-    option: linux.TCP_NODELAY,
-    unit: 'switch',
-    transports: TCP_ONLY,
-    meaning: 'send small segments at once (no Nagle)',
-  },
-  {
-    name: 'SO_KEEPALIVE',
-    level: SOL_SOCKET,
-    option: linux.SO_KEEPALIVE,
-    unit: 'switch',
-    transports: TCP_ONLY,
-    meaning: 'probe a silent peer',
-  },
-  {
-    name: 'TCP_KEEPIDLE',
-    level: IPPROTO_TCP,
-    option: linux.TCP_KEEPIDLE,
-    unit: 'seconds',
-    transports: TCP_ONLY,
-    meaning: 'silence before the first probe',
-  },
-  {
-    name: 'TCP_KEEPINTVL',
-    level: IPPROTO_TCP,
-    option: linux.TCP_KEEPINTVL,
-    unit: 'seconds',
-    transports: TCP_ONLY,
-    meaning: 'time between probes',
-  },
-  {
-    name: 'TCP_KEEPCNT',
-    level: IPPROTO_TCP,
-    option: linux.TCP_KEEPCNT,
-    unit: 'count',
-    transports: TCP_ONLY,
-    meaning: 'unanswered probes before the connection is given up',
-  },
-];
+export const socketOptions: readonly SocketOption[] = OPTION_ROWS.map(([name, unit, transports, read, meaning]) => ({
+  name,
+  unit,
+  transports,
+  read,
+  meaning,
+}));
 
 export interface OptionReading {
   readonly option: SocketOption;
@@ -242,10 +197,7 @@ export interface OptionReading {
 export function readSocketOptions(fd: number, transport: Transport, libc: Libc): readonly OptionReading[] {
   return socketOptions
     .filter(({ transports }) => transports.includes(transport))
-    .map((option) => ({
-      option,
-      value: (option.unit === 'milliseconds' ? getTimevalMs : getInt)(libc, fd, option.level, option.option),
-    }));
+    .map((option) => ({ option, value: option.read(libc, fd) }));
 }
 
 /** Runs `use` with the descriptor of a socket fresh from socket(2), as no library has touched it, and closes it. */
@@ -288,4 +240,10 @@ function getInt(libc: Libc, fd: number, level: number, option: number): number {
 function getTimevalMs(libc: Libc, fd: number, level: number, option: number): number {
   const timeval = getOption(libc, fd, level, option, sizes.timeval);
   return Number(timeval.readBigInt64LE(0)) * 1_000 + Number(timeval.readBigInt64LE(8)) / 1_000;
+}
+
+function getNonBlocking(libc: Libc, fd: number): number {
+  const flags = libc.fcntl(fd, linux.F_GETFL);
+  if (flags < 0) throw new CallFailed(`fcntl: ${libc.errorName()}`);
+  return (flags & linux.O_NONBLOCK) === 0 ? 0 : 1;
 }

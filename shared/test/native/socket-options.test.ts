@@ -105,6 +105,7 @@ describe.runIf(process.platform === 'linux' && ['x64', 'arm64'].includes(process
     expect(Object.fromEntries(values)).toEqual({
       SO_RCVBUF: defaultOf('tcp_rmem', 1),
       SO_SNDBUF: defaultOf('tcp_wmem', 1),
+      O_NONBLOCK: 0,
       SO_RCVTIMEO: 0,
       SO_SNDTIMEO: 0,
       SO_REUSEADDR: 0,
@@ -116,6 +117,15 @@ describe.runIf(process.platform === 'linux' && ['x64', 'arm64'].includes(process
       TCP_KEEPCNT: defaultOf('tcp_keepalive_probes', 0),
     });
     expect(() => readSocketOptions(kept, 'tcp', libc)).toThrow(/EBADF|ENOTSOCK/);
+  });
+
+  test('a socket that Node has bound does not block and has SO_REUSEADDR', () => {
+    const { socket } = bindTcp({ host: '127.0.0.1', port: 0 }, {});
+    closers.push(() => socket.close());
+    const values = new Map(
+      readSocketOptions(socket.fd(), 'tcp', native()).map(({ option, value }) => [option.name, value]),
+    );
+    expect([values.get('O_NONBLOCK'), values.get('SO_REUSEADDR')]).toEqual([1, 1]);
   });
 
   test('a UDP socket has no TCP options', () => {
