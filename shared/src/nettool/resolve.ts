@@ -1,0 +1,186 @@
+/** `nettool resolve`: the addresses of a name, or the names of an address, by the system and by DNS side by side. */
+import { lookup, lookupService, Resolver } from 'node:dns/promises';
+import { domainToASCII } from 'node:url';
+import { duration } from '../config/kinds.ts';
+import { quote } from '../config/problems.ts';
+import { type ConfigOf, setting } from '../config/settings.ts';
+import { systemCode } from '../errors.ts';
+import { formatAddress, type IpAddress, type IpFamily, type Parsed, parseAddress } from '../inet/address.ts';
+import { specialPurposeOf } from '../inet/special-purpose.ts';
+import { explanations } from './error-table.ts';
+import { columns, shortTime } from './format.ts';
+import { addressOf, optionalText } from './kinds.ts';
+import { type Answer, operandProblem, refuse, type Verb } from './verb.ts';
+
+const settings = {
+  timeoutMs: setting(duration({ max: 60_000 }), {
+    default: 2_000,
+    group: 'Request',
+    help: 'how long to wait for a name server',
+  }),
+  server: setting(
+    optionalText(addressOf('ADDRESS or ADDRESS:PORT of a name server, such as 192.0.2.53 or [2001:db8::53]:53')),
+    {
+      default: undefined,
+      group: 'Request',
+      help: 'name server to ask instead of those of this system',
+    },
+  ),
+} as const;
+
+type Source = 'system' | 'dns';
+
+/** What one source said. */
+interface Finding {
+  readonly source: Source;
+  readonly durationMs: number;
+  /** Addresses or names, in the order they were given. */
+  readonly values: readonly string[];
+  readonly error: { readonly code: string; readonly words: string } | null;
+}
+
+export const resolve: Verb<typeof settings> = {
+  name: 'resolve',
+  describe: 'all addresses of a name, or the names of an address, by the system resolver and by DNS',
+  operands: ['NAME|ADDRESS'],
+  settings,
+  switches: {
+    '4': 'IPv4 addresses only',
+    '6': 'IPv6 addresses only',
+    dns: 'ask DNS only, not the system resolver',
+  },
+  examples: [
+    ['nettool resolve localhost', 'the system resolver and DNS side by side'],
+    ['nettool resolve 192.0.2.1', 'the other way'],
+    ['nettool resolve example.org -6 --dns --server 192.0.2.53', 'IPv6 addresses as this server has them'],
+  ],
+  answer: async ({ operands: [text = ''], config, switches }) => {
+    if (switches.has('4') && switches.has('6')) {
+      return { problems: [operandProblem('-4 -6', 'are both given', 'one of the two, or neither for all addresses')] };
+    }
+    const address = parseAddress(text);
+    const name = address.ok ? undefined : parseName(text);
+    if (name?.ok === false) return refuse('NAME|ADDRESS', name, 'a host name such as example.org, or an IP address');
+    const families: readonly IpFamily[] = switches.has('4') ? [4] : switches.has('6') ? [6] : [4, 6];
+    const resolver = resolverFor(config);
+    const asked: Record<Source, () => Promise<readonly string[]>> = address.ok
+      ? { system: () => systemNames(address.value), dns: () => resolver.reverse(formatAddress(address.value)) }
+      : {
+          system: () => systemAddresses(name?.value ?? text, families),
+          dns: () => dnsAddresses(resolver, name?.value ?? text, families),
+        };
+    const sources: readonly Source[] = switches.has('dns') ? ['dns'] : ['system', 'dns'];
+    const findings = await Promise.all(sources.map((source) => timed(source, asked[source])));
+    return answerFor(text, findings, resolver.getServers());
+  },
+};
+
+/** A host name as DNS carries it: international names in their `xn--` form, at most 253 characters. */
+function parseName(text: string): Parsed<string> {
+  const bad = (why: string) => ({ ok: false, problem: `${quote(text)} is not a host name: ${why}` }) as const;
+  if (/^[0-9.]+$/.test(text)) return bad('it looks like an IPv4 address, but is none in the strict form');
+  if (text.includes(':')) return bad('it looks like an IPv6 address, but is none');
+  const ascii = /^[\w.-]+$/.test(text) ? text : domainToASCII(text);
+  const labels = ascii.replace(/\.$/, '').split('.');
+  if (ascii === '' || !labels.every((label) => /^[\w-]{1,63}$/.test(label))) {
+    return bad('labels of 1 to 63 letters, digits and hyphens, joined by dots, are expected');
+  }
+  return ascii.length > 254 ? bad('a name has at most 253 characters') : { ok: true, value: ascii };
+}
+
+function resolverFor({ timeoutMs, server }: ConfigOf<typeof settings>): Resolver {
+  const resolver = new Resolver({ timeout: timeoutMs, tries: 1, maxTimeout: timeoutMs });
+  if (server !== undefined) resolver.setServers([server]);
+  return resolver;
+}
+
+async function timed(source: Source, ask: () => Promise<readonly string[]>): Promise<Finding> {
+  const startMs = performance.now();
+  const finding = (values: readonly string[], error: Finding['error']): Finding => ({
+    source,
+    durationMs: performance.now() - startMs,
+    values: [...new Set(values)],
+    error,
+  });
+  try {
+    return finding(await ask(), null);
+  } catch (error) {
+    const code = systemCode(error) ?? 'UNKNOWN';
+    return finding([], { code, words: explanations.get(code)?.words ?? String(error) });
+  }
+}
+
+async function systemAddresses(name: string, families: readonly IpFamily[]): Promise<readonly string[]> {
+  // The order of getaddrinfo (RFC 6724) is part of its answer: a program that takes the first one depends on it.
+  const found = await lookup(name, { all: true, order: 'verbatim' });
+  const matching = found.filter(({ family }) => families.includes(family as IpFamily));
+  if (matching.length === 0) throw Object.assign(new Error(`${name} has no such address`), { code: 'ENODATA' });
+  return matching.map(({ address }) => address);
+}
+
+/** getnameinfo; without a name it gives the address back, which is no answer. */
+async function systemNames(address: IpAddress): Promise<readonly string[]> {
+  const text = formatAddress(address);
+  const { hostname } = await lookupService(text, 0);
+  if (hostname === text) throw Object.assign(new Error(`${text} has no name`), { code: 'ENOTFOUND' });
+  return [hostname];
+}
+
+async function dnsAddresses(
+  resolver: Resolver,
+  name: string,
+  families: readonly IpFamily[],
+): Promise<readonly string[]> {
+  const asked = await Promise.allSettled(
+    families.map((family) => (family === 4 ? resolver.resolve4(name) : resolver.resolve6(name))),
+  );
+  const values = asked.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  const failed = asked.filter((result) => result.status === 'rejected').map(({ reason }) => reason);
+  // A name without IPv6 is the rule; it is an error only when there is nothing at all.
+  if (values.length === 0) throw failed.find((reason) => systemCode(reason) !== 'ENODATA') ?? failed[0];
+  return values.map(canonical);
+}
+
+function canonical(text: string): string {
+  const parsed = parseAddress(text);
+  return parsed.ok ? formatAddress(parsed.value) : text;
+}
+
+/** The answer from the findings of each source. */
+export function answerFor(query: string, findings: readonly Finding[], servers: readonly string[]): Answer {
+  const values = [...new Set(findings.flatMap((finding) => finding.values))];
+  const saidBy = (value: string) => findings.filter((finding) => finding.values.includes(value));
+  const answered = findings.filter(({ error }) => error === null);
+  const differences = values
+    .filter((value) => saidBy(value).length < answered.length)
+    .map((value) => ({ value, only: saidBy(value)[0]?.source }));
+  const rows = values.map((value) => {
+    const parsed = parseAddress(value);
+    const sources = saidBy(value)
+      .map(({ source }) => source)
+      .join(' and ');
+    return [value, parsed.ok ? specialPurposeOf(parsed.value).class : '', sources];
+  });
+  const status = findings.map(({ source, durationMs, error }) => {
+    const whom = source === 'dns' ? `DNS (${servers.join(', ') || 'no server'})` : 'system resolver';
+    return `${whom}: ${error === null ? 'answered' : `${error.words} (${error.code})`}, ${shortTime(durationMs)}\n`;
+  });
+  return {
+    report: {
+      query,
+      addresses: values,
+      ...Object.fromEntries(findings.map(({ source, ...finding }) => [source, finding])),
+      servers,
+      differences,
+    },
+    text: [
+      columns(rows),
+      rows.length === 0 ? '' : '\n',
+      ...status,
+      ...differences.map(
+        ({ value, only }) => `difference: only ${only === 'dns' ? 'DNS' : 'the system'} says ${value}\n`,
+      ),
+    ].join(''),
+    failed: values.length === 0,
+  };
+}
