@@ -1,5 +1,8 @@
 /** `nettool address`: one address in every form it is written, and what it is for. */
+import { toggle } from '../config/kinds.ts';
 import { quote } from '../config/problems.ts';
+import { setting } from '../config/settings.ts';
+import { AppError } from '../errors.ts';
 import {
   formatAddress,
   formatExpanded,
@@ -18,7 +21,7 @@ import { wordOf } from '../inet/byte-order.ts';
 import { formatCidr } from '../inet/cidr.ts';
 import { embeddedIpv4, specialPurposeOf } from '../inet/special-purpose.ts';
 import { binary, hex, labelled, type Row } from './format.ts';
-import { type Answer, refuse, type Verb } from './verb.ts';
+import type { Answer, Verb } from './verb.ts';
 
 /** An address, and in which form it was given. */
 interface Reading {
@@ -26,24 +29,33 @@ interface Reading {
   readonly form: string;
 }
 
-export const address: Verb<Record<string, never>> = {
+const FORM = 'an IPv4 or IPv6 address, a decimal integer, or 0x and hexadecimal digits';
+
+const settings = {
+  legacy: setting(toggle(), {
+    default: false,
+    group: 'Request',
+    help: 'read the historic forms of inet_aton: 127.1, 0177.0.0.1, 0x7f.1',
+  }),
+  '6': setting(toggle(), { default: false, group: 'Request', help: 'read an integer as an IPv6 address' }),
+} as const;
+
+export const address: Verb<typeof settings, string> = {
   name: 'address',
-  describe: 'an address as text, packed bytes, hexadecimal, binary and integer, and its class',
+  describe: 'an address in every form it is written, and its class',
   operands: ['ADDR'],
-  settings: {},
-  switches: {
-    legacy: 'read the historic forms of inet_aton: 127.1, 0177.0.0.1, 0x7f.1',
-    '6': 'read an integer as an IPv6 address',
-  },
+  settings,
   examples: [
     ['nettool address 127.0.0.1', 'every form of it'],
     ['nettool address 0x7f000001', 'back from packed hexadecimal'],
     ['nettool address --legacy 010.1', 'what inet_aton makes of it'],
   ],
-  answer: ({ operands: [text = ''], switches }) => {
-    const reading = switches.has('legacy') ? readLegacy(text) : readStrict(text, switches.has('6'));
-    if (reading.ok) return answerFor(text, reading.value);
-    return refuse('ADDR', reading, 'an IPv4 or IPv6 address, a decimal integer, or 0x and hexadecimal digits');
+  parseOperands: ([text = '']) => text,
+  answer: (text, { legacy, '6': asIpv6 }) => {
+    const reading = legacy ? readLegacy(text) : readStrict(text, asIpv6);
+    // Which form is right depends on the flags, so this is judged here and not with the operands.
+    if (!reading.ok) throw new AppError('USAGE_INVALID', `ADDR: ${reading.problem}; expected ${FORM}`);
+    return answerFor(text, reading.value);
   },
 };
 

@@ -2,18 +2,20 @@
 import { endianness } from 'node:os';
 import { choice } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
+import { AppError } from '../errors.ts';
 import {
   type ByteOrder,
   bytesOf,
   CONVERSIONS,
   converted,
+  maxOf,
   narrowestBits,
   parseUnsigned,
   swapped,
   type WordBits,
 } from '../inet/byte-order.ts';
 import { hex, labelled, type Row } from './format.ts';
-import { type Answer, refuse, type Verb } from './verb.ts';
+import { type Answer, take, type Verb } from './verb.ts';
 
 const HOST_ORDER: ByteOrder = endianness() === 'BE' ? 'big-endian' : 'little-endian';
 const FORM = 'an unsigned integer: decimal, or 0x, 0o, 0b and digits';
@@ -26,21 +28,23 @@ const settings = {
   }),
 } as const;
 
-export const byteOrder: Verb<typeof settings> = {
+export const byteOrder: Verb<typeof settings, bigint> = {
   name: 'byte-order',
   describe: 'the bytes of a number in host and network order, and the swapped value',
   operands: ['VALUE'],
   settings,
-  switches: {},
   examples: [
     ['nettool byte-order 8080', 'how a port lies in a packet'],
     ['nettool byte-order 0x12345678 --bits 32', 'a 32-bit word'],
   ],
-  answer: ({ operands: [text = ''], config }) => {
-    const bits = fixedBits(config);
-    const value = parseUnsigned(text, bits ?? 64);
-    if (!value.ok) return refuse('VALUE', value, FORM);
-    return answerFor(value.value, bits ?? narrowestBits(value.value));
+  parseOperands: ([text = ''], problems) => take(problems, 'VALUE', parseUnsigned(text), FORM),
+  answer: (value, config) => {
+    const bits = fixedBits(config) ?? narrowestBits(value);
+    if (value > maxOf(bits)) {
+      const message = `VALUE: ${value} does not fit in ${bits} bits; expected 0 to ${maxOf(bits)}, or more --bits`;
+      throw new AppError('USAGE_INVALID', message);
+    }
+    return answerFor(value, bits);
   },
 };
 
@@ -85,20 +89,20 @@ function shown(value: bigint, bits: WordBits): string {
 }
 
 /** `htons 8080` and its siblings: the one number the C function returns on this machine. */
-export const conversions: readonly Verb<Record<string, never>>[] = CONVERSIONS.map(({ name, bits, meaning }) => ({
-  name,
-  describe: meaning,
-  operands: ['VALUE'],
-  settings: {},
-  switches: {},
-  examples: [[`nettool ${name} 8080`, 'what the C function returns here']],
-  answer: ({ operands: [text = ''] }) => {
-    const value = parseUnsigned(text, bits);
-    if (!value.ok) return refuse('VALUE', value, FORM);
-    const result = converted(value.value, bits, HOST_ORDER);
-    return {
-      report: { function: name, value: value.value, result, hostByteOrder: HOST_ORDER },
-      text: `${name}(${value.value}) = ${shown(result, bits)}\n`,
-    };
-  },
-}));
+export const conversions: readonly Verb<Record<string, never>, bigint>[] = CONVERSIONS.map(
+  ({ name, bits, meaning }) => ({
+    name,
+    describe: meaning,
+    operands: ['VALUE'],
+    settings: {},
+    examples: [[`nettool ${name} 8080`, 'what the C function returns here']],
+    parseOperands: ([text = ''], problems) => take(problems, 'VALUE', parseUnsigned(text, bits), FORM),
+    answer: (value) => {
+      const result = converted(value, bits, HOST_ORDER);
+      return {
+        report: { function: name, value, result, hostByteOrder: HOST_ORDER },
+        text: `${name}(${value}) = ${shown(result, bits)}\n`,
+      };
+    },
+  }),
+);

@@ -9,17 +9,6 @@ export function labelled(rows: readonly Row[]): string {
   return present.map(([label, value]) => `${label.padEnd(width)}  ${value}\n`).join('');
 }
 
-/** A table: every column as wide as its widest cell, the last one as it is. */
-export function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_cell, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows
-    .map((row) =>
-      row.map((cell, column) => (column < row.length - 1 ? cell.padEnd(widths[column] ?? 0) : cell)).join('  '),
-    )
-    .map((line) => `${line.trimEnd()}\n`)
-    .join('');
-}
-
 /**
  * Text with control and invisible formatting characters replaced by `?`, newlines kept: names and banners come from
  * strangers, and none of them may move the cursor or reverse a line.

@@ -3,9 +3,10 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { hostname, networkInterfaces } from 'node:os';
 import { systemCode } from '../errors.ts';
+import { formatTable } from '../fleet/table.ts';
 import { formatAddress, type IpFamily } from '../inet/address.ts';
 import { type InterfaceAddress, interfaceAddresses } from '../inet/host.ts';
-import { columns, labelled } from './format.ts';
+import { labelled } from './format.ts';
 import type { Verb } from './verb.ts';
 
 /**
@@ -13,7 +14,7 @@ import type { Verb } from './verb.ts';
  * Connecting a UDP socket sends nothing: it only has the kernel choose a route and the source address that goes
  * with it.
  */
-const OUTSIDE = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
+const OUTSIDE = { 4: '203.0.113.1', 6: '2001:db8::1' } as const;
 const DISCARD_PORT = 9;
 
 /** The address a packet to the internet would leave from, or why there is none. */
@@ -22,13 +23,13 @@ interface Primary {
   readonly reason: string | null;
 }
 
-export const host: Verb<Record<string, never>> = {
+export const host: Verb<Record<string, never>, void> = {
   name: 'host',
-  describe: 'host name, every interface address, and the primary IPv4 and IPv6 address',
+  describe: 'host name, interface addresses, primary IPv4 and IPv6',
   operands: [],
   settings: {},
-  switches: {},
   examples: [['nettool host', 'who am I on the network?']],
+  parseOperands: () => {},
   answer: async () => {
     const [ipv4, ipv6] = await Promise.all([primaryAddress(4), primaryAddress(6)]);
     const addresses = interfaceAddresses(networkInterfaces());
@@ -76,5 +77,5 @@ function addressTable(addresses: readonly InterfaceAddress[]): string {
     const length = entry.cidr === undefined ? '' : `/${entry.cidr.prefixLength}`;
     return [entry.interface, `${formatAddress(entry.address)}${length}`, entry.class, entry.mac ?? ''];
   });
-  return columns([['INTERFACE', 'ADDRESS', 'CLASS', 'MAC'], ...rows]);
+  return formatTable(['INTERFACE', 'ADDRESS', 'CLASS', 'MAC'], rows);
 }

@@ -1,8 +1,10 @@
 /** `nettool ports`: who listens on the fleet's ports and on this host's well-known ones. */
 import { userInfo } from 'node:os';
+import { toggle } from '../config/kinds.ts';
+import { setting } from '../config/settings.ts';
+import { formatTable } from '../fleet/table.ts';
 import { formatAddress } from '../inet/address.ts';
 import { type Listener, listListeners, type Transport } from '../system/listeners.ts';
-import { columns } from './format.ts';
 import type { Answer, Verb } from './verb.ts';
 
 /** 7000 + the well-known port of each protocol (design of the ports, docs/nettool.md). */
@@ -14,17 +16,21 @@ const FLEET_PORTS: readonly { service: string; port: number; transport: Transpor
 ];
 const LAST_WELL_KNOWN_PORT = 1023;
 
-export const ports: Verb<Record<string, never>> = {
+const settings = {
+  all: setting(toggle(), { default: false, group: 'Request', help: 'every listening port' }),
+} as const;
+
+export const ports: Verb<typeof settings, void> = {
   name: 'ports',
   describe: "who listens on the fleet's ports and on this host's well-known ones",
   operands: [],
-  settings: {},
-  switches: { all: 'every listening port' },
+  settings,
   examples: [
     ['nettool ports', 'the fleet and the well-known ports'],
     ['nettool ports --all', 'every listener of this host'],
   ],
-  answer: async ({ switches }) => answerFor(await listListeners(), switches.has('all')),
+  parseOperands: () => {},
+  answer: async (_operands, { all }) => answerFor(await listListeners(), all),
 };
 
 /** The answer from a list of listeners; `undefined` where the system gives none. */
@@ -52,7 +58,7 @@ export function answerFor(listeners: readonly Listener[] | undefined, all: boole
       fleet: fleet.map((entry) => ({ ...entry, listeners: entry.listeners.map(reportOf) })),
       others: others.map(reportOf),
     },
-    text: columns([['PORT', 'SERVICE', 'ADDRESS', 'PROCESS'], ...rows]),
+    text: formatTable(['PORT', 'SERVICE', 'ADDRESS', 'PROCESS'], rows),
   };
 }
 

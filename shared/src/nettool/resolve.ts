@@ -1,18 +1,24 @@
 /** `nettool resolve`: the addresses of a name, or the names of an address, by the system and by DNS side by side. */
 import { lookup, lookupService, Resolver } from 'node:dns/promises';
 import { domainToASCII } from 'node:url';
-import { duration } from '../config/kinds.ts';
+import { duration, toggle } from '../config/kinds.ts';
 import { quote } from '../config/problems.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
-import { systemCode } from '../errors.ts';
+import { AppError, systemCode } from '../errors.ts';
+import { formatTable } from '../fleet/table.ts';
 import { formatAddress, type IpAddress, type IpFamily, type Parsed, parseAddress } from '../inet/address.ts';
 import { specialPurposeOf } from '../inet/special-purpose.ts';
 import { explanations } from './error-table.ts';
-import { columns, shortTime } from './format.ts';
+import { shortTime } from './format.ts';
 import { addressOf, optionalText } from './kinds.ts';
-import { type Answer, operandProblem, refuse, type Verb } from './verb.ts';
+import { type Answer, take, type Verb } from './verb.ts';
+
+const only = (help: string) => setting(toggle(), { default: false, group: 'Request', help });
 
 const settings = {
+  '4': only('IPv4 addresses only'),
+  '6': only('IPv6 addresses only'),
+  dns: only('ask DNS only, not the system resolver'),
   timeoutMs: setting(duration({ max: 60_000 }), {
     default: 2_000,
     group: 'Request',
@@ -39,41 +45,48 @@ interface Finding {
   readonly error: { readonly code: string; readonly words: string } | null;
 }
 
-export const resolve: Verb<typeof settings> = {
+const NAME_FORM = 'a host name such as example.org, or an IP address';
+
+interface Asked {
+  readonly text: string;
+  readonly address: IpAddress | undefined;
+  readonly name: string;
+}
+
+export const resolve: Verb<typeof settings, Asked> = {
   name: 'resolve',
-  describe: 'all addresses of a name, or the names of an address, by the system resolver and by DNS',
+  describe: 'all addresses of a name, or the names of an address, by system and by DNS',
   operands: ['NAME|ADDRESS'],
   settings,
-  switches: {
-    '4': 'IPv4 addresses only',
-    '6': 'IPv6 addresses only',
-    dns: 'ask DNS only, not the system resolver',
-  },
   examples: [
     ['nettool resolve localhost', 'the system resolver and DNS side by side'],
     ['nettool resolve 192.0.2.1', 'the other way'],
     ['nettool resolve example.org -6 --dns --server 192.0.2.53', 'IPv6 addresses as this server has them'],
   ],
-  answer: async ({ operands: [text = ''], config, switches }) => {
-    if (switches.has('4') && switches.has('6')) {
-      return { problems: [operandProblem('-4 -6', 'are both given', 'one of the two, or neither for all addresses')] };
-    }
+  parseOperands: ([text = ''], problems) => {
     const address = parseAddress(text);
-    const name = address.ok ? undefined : parseName(text);
-    if (name?.ok === false) return refuse('NAME|ADDRESS', name, 'a host name such as example.org, or an IP address');
-    const families: readonly IpFamily[] = switches.has('4') ? [4] : switches.has('6') ? [6] : [4, 6];
+    if (address.ok) return { text, address: address.value, name: text };
+    return { text, address: undefined, name: take(problems, 'NAME|ADDRESS', parseName(text), NAME_FORM) };
+  },
+  answer: async ({ text, address, name }, config) => {
+    const families = familiesOf(config);
     const resolver = resolverFor(config);
-    const asked: Record<Source, () => Promise<readonly string[]>> = address.ok
-      ? { system: () => systemNames(address.value), dns: () => resolver.reverse(formatAddress(address.value)) }
-      : {
-          system: () => systemAddresses(name?.value ?? text, families),
-          dns: () => dnsAddresses(resolver, name?.value ?? text, families),
-        };
-    const sources: readonly Source[] = switches.has('dns') ? ['dns'] : ['system', 'dns'];
-    const findings = await Promise.all(sources.map((source) => timed(source, asked[source])));
+    const ask: Record<Source, () => Promise<readonly string[]>> =
+      address === undefined
+        ? { system: () => systemAddresses(name, families), dns: () => dnsAddresses(resolver, name, families) }
+        : { system: () => systemNames(address), dns: () => resolver.reverse(formatAddress(address)) };
+    const sources: readonly Source[] = config.dns ? ['dns'] : ['system', 'dns'];
+    const findings = await Promise.all(sources.map((source) => timed(source, ask[source])));
     return answerFor(text, findings, resolver.getServers());
   },
 };
+
+function familiesOf(config: ConfigOf<typeof settings>): readonly IpFamily[] {
+  if (config['4'] && config['6'])
+    throw new AppError('USAGE_INVALID', '-4 and -6 are both given: choose one, or neither');
+  if (config['4']) return [4];
+  return config['6'] ? [6] : [4, 6];
+}
 
 /** A host name as DNS carries it: international names in their `xn--` form, at most 253 characters. */
 function parseName(text: string): Parsed<string> {
@@ -174,8 +187,7 @@ export function answerFor(query: string, findings: readonly Finding[], servers: 
       differences,
     },
     text: [
-      columns(rows),
-      rows.length === 0 ? '' : '\n',
+      rows.length === 0 ? '' : `${formatTable(['ADDRESS', 'CLASS', 'ACCORDING TO'], rows)}\n`,
       ...status,
       ...differences.map(
         ({ value, only }) => `difference: only ${only === 'dns' ? 'DNS' : 'the system'} says ${value}\n`,

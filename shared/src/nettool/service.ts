@@ -1,5 +1,6 @@
 /** `nettool service`: from a service's name to its port and back. */
 import { readFile } from 'node:fs/promises';
+import { formatTable } from '../fleet/table.ts';
 import {
   BUNDLED_SERVICES,
   findByName,
@@ -11,31 +12,31 @@ import {
   type ServiceEntry,
   type ServiceQuery,
 } from '../inet/service-names.ts';
-import { columns } from './format.ts';
-import { type Answer, refuse, type Verb } from './verb.ts';
+import { type Answer, take, type Verb } from './verb.ts';
 
 const SERVICES_FILE = '/etc/services';
 
-export const service: Verb<Record<string, never>> = {
+export const service: Verb<Record<string, never>, { text: string; query: ServiceQuery }> = {
   name: 'service',
   describe: 'the port of a service name, or the name of a port',
   operands: ['NAME|PORT[/proto]'],
   settings: {},
-  switches: {},
   examples: [
     ['nettool service echo', 'its ports'],
     ['nettool service 123/udp', 'who has this port'],
   ],
-  answer: async ({ operands: [text = ''] }) => {
-    const query = parseServiceQuery(text);
-    if (!query.ok) return refuse('NAME|PORT', query, 'NAME, PORT, NAME/tcp or PORT/udp');
+  parseOperands: ([text = ''], problems) => ({
+    text,
+    query: take(problems, 'NAME|PORT', parseServiceQuery(text), 'NAME, PORT, NAME/tcp or PORT/udp'),
+  }),
+  answer: async ({ text, query }) => {
     const { entries, source } = await serviceList();
-    return answerFor(text, query.value, entries, source);
+    return answerFor(text, query, entries, source);
   },
 };
 
 /** The system's own list, or ours where there is none. */
-async function serviceList(): Promise<{ entries: readonly ServiceEntry[]; source: string }> {
+export async function serviceList(): Promise<{ entries: readonly ServiceEntry[]; source: string }> {
   try {
     const entries = parseServices(await readFile(SERVICES_FILE, 'utf8'));
     if (entries.length > 0) return { entries, source: SERVICES_FILE };
@@ -67,7 +68,7 @@ export function answerFor(
   return {
     report: { query: text, found, ports: classes, source },
     text: [
-      found.length === 0 ? nothing : columns(table),
+      found.length === 0 ? nothing : formatTable(['NAME', 'PORT', 'ALIASES'], table),
       ...classes.map((each) => `${each.port} is a ${each.class} port (${each.range}): ${each.who}\n`),
       found.length === 0 ? '' : `source: ${source}\n`,
     ].join(''),

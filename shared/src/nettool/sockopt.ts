@@ -1,8 +1,10 @@
 /** `nettool sockopt`: the options of a fresh socket, and what asking for buffer sizes really gives. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { size } from '../config/kinds.ts';
+import { size, toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
+import { AppError } from '../errors.ts';
+import { formatTable } from '../fleet/table.ts';
 import { type Libc, loadLibc, nativeGaps } from '../native/linux.ts';
 import {
   type BufferReport,
@@ -15,32 +17,31 @@ import {
   withFreshSocket,
 } from '../native/socket-options.ts';
 import type { Transport } from '../system/listeners.ts';
-import { columns } from './format.ts';
-import { type Answer, operandProblem, type Verb } from './verb.ts';
+import type { Answer, Verb } from './verb.ts';
 
 const bufferSize = (help: string) =>
   setting(size({ max: 2 ** 30, off: true }), { default: 0, group: 'Request', help: `${help}; off leaves it alone` });
 
 const settings = {
+  tcp: setting(toggle(), { default: false, group: 'Request', help: 'a TCP socket; so it is without a flag' }),
+  udp: setting(toggle(), { default: false, group: 'Request', help: 'a UDP socket' }),
   recvBufferBytes: bufferSize('SO_RCVBUF to ask for'),
   sendBufferBytes: bufferSize('SO_SNDBUF to ask for'),
 } as const;
 
-export const sockopt: Verb<typeof settings> = {
+export const sockopt: Verb<typeof settings, void> = {
   name: 'sockopt',
-  describe: 'the options of a fresh socket, and what setting its buffers really gives',
+  describe: 'options of a fresh socket, and what asking for buffers gives',
   operands: [],
   settings,
-  switches: { tcp: 'a TCP socket (default)', udp: 'a UDP socket' },
   examples: [
     ['nettool sockopt', 'the defaults of a TCP socket'],
     ['nettool sockopt --udp --recv-buffer 1MiB', 'is so much granted?'],
   ],
-  answer: async ({ config, switches }) => {
-    if (switches.has('tcp') && switches.has('udp')) {
-      return { problems: [operandProblem('--tcp --udp', 'are both given', 'one of the two')] };
-    }
-    const transport: Transport = switches.has('udp') ? 'udp' : 'tcp';
+  parseOperands: () => {},
+  answer: async (_operands, config) => {
+    if (config.tcp && config.udp) throw new AppError('USAGE_INVALID', '--tcp and --udp are both given: choose one');
+    const transport: Transport = config.udp ? 'udp' : 'tcp';
     const loaded = loadLibc();
     if (loaded.available) return nativeAnswer(loaded.libc, transport, requestOf(config));
     const buffers =
@@ -130,7 +131,7 @@ export function answerFor(
     },
     text: [
       gap === undefined
-        ? columns([['OPTION', 'FRESH', 'IN NODE', 'MEANING'], ...rows])
+        ? formatTable(['OPTION', 'FRESH', 'IN NODE', 'MEANING'], rows)
         : `options cannot be read: ${gap}\n`,
       ...asked,
       buffers.available ? '' : `buffers cannot be ${wanted ? 'set' : 'read'}: ${buffers.message}\n`,

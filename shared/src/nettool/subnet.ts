@@ -1,39 +1,35 @@
 /** `nettool subnet`: what a CIDR block holds, and whether an address is in it. */
-import { formatAddress, parseAddress, unmapped } from '../inet/address.ts';
-import { contains, formatCidr, parseAddressInBlock, type Subnet, subnetOf } from '../inet/cidr.ts';
+import { formatAddress, type IpAddress, parseAddress, unmapped } from '../inet/address.ts';
+import { type AddressInBlock, contains, formatCidr, parseAddressInBlock, type Subnet, subnetOf } from '../inet/cidr.ts';
 import { specialPurposeOf } from '../inet/special-purpose.ts';
 import { binary, labelled, type Row } from './format.ts';
-import { type Answer, operandProblem, type Refusal, type Verb } from './verb.ts';
+import { type Answer, take, type Verb } from './verb.ts';
 
 const BLOCK_FORM = 'ADDRESS/LENGTH such as 192.0.2.0/24 or 2001:db8::/32, or ADDRESS/NETMASK for IPv4';
 const ADDRESS_FORM = 'an IPv4 or IPv6 address';
 
-export const subnet: Verb<Record<string, never>> = {
+interface Operands {
+  readonly block: AddressInBlock;
+  readonly address: IpAddress | undefined;
+}
+
+export const subnet: Verb<Record<string, never>, Operands> = {
   name: 'subnet',
-  describe: 'network, mask, wildcard, broadcast, hosts and count of a block, and whether an address is in it',
+  describe: 'what a CIDR block holds, and whether an address is in it',
   operands: ['CIDR', '[ADDR]'],
   settings: {},
-  switches: {},
   examples: [
     ['nettool subnet 192.0.2.77/26', 'the subnet this interface address is in'],
     ['nettool subnet 2001:db8::/48 2001:db8::1', 'is the address a member?'],
   ],
-  answer: ({ operands: [blockText = '', addressText] }) => {
-    const block = parseAddressInBlock(blockText);
-    const address = addressText === undefined ? undefined : parseAddress(addressText);
-    if (!block.ok || address?.ok === false) {
-      return {
-        problems: [
-          ...(block.ok ? [] : [operandProblem('CIDR', block.problem, BLOCK_FORM)]),
-          ...(address === undefined || address.ok ? [] : [operandProblem('ADDR', address.problem, ADDRESS_FORM)]),
-        ],
-      } satisfies Refusal;
-    }
-    const facts = subnetOf(block.value.cidr);
+  parseOperands: ([block = '', address], problems) => ({
+    block: take(problems, 'CIDR', parseAddressInBlock(block), BLOCK_FORM),
+    address: address === undefined ? undefined : take(problems, 'ADDR', parseAddress(address), ADDRESS_FORM),
+  }),
+  answer: ({ block, address }) => {
     // A dual-stack server sees IPv4 peers as v4-mapped addresses and judges them as IPv4, so this does too.
-    const asked = address && unmapped(address.value);
-    const member = asked && contains(block.value.cidr, asked);
-    return answerFor(facts, addressText, member);
+    const member = address && contains(block.cidr, unmapped(address));
+    return answerFor(subnetOf(block.cidr), address && formatAddress(address), member);
   },
 };
 

@@ -2,8 +2,8 @@
  * What every verb of nettool is: a question with arguments, and an answer in two forms, an object for programs
  * (`--json`) and text for people. A verb computes both and prints nothing; this file prints.
  */
-import { type Command, type Invocation, reportProblems } from '../cli/program.ts';
-import { resolveSettings } from '../config/layers.ts';
+import { type ClientDefinition, clientCommand } from '../cli/client-command.ts';
+import type { Command } from '../cli/program.ts';
 import type { Problem } from '../config/problems.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
 import { exitCodes } from '../errors.ts';
@@ -19,53 +19,21 @@ export interface Answer {
   readonly failed?: boolean;
 }
 
-/** The arguments were wrong; nothing was done. */
-export interface Refusal {
-  readonly problems: readonly Problem[];
+export interface Verb<S extends Settings, O> extends Omit<ClientDefinition<S, O>, 'run'> {
+  /** @throws AppError */
+  answer(operands: O, config: ConfigOf<S>, signal: AbortSignal): Answer | Promise<Answer>;
 }
 
-export interface VerbInput<S extends Settings> {
-  readonly operands: readonly string[];
-  readonly config: ConfigOf<S>;
-  /** Names of the switches that were given. */
-  readonly switches: ReadonlySet<string>;
-}
-
-export interface Verb<S extends Settings> {
-  readonly name: string;
-  readonly describe: string;
-  readonly operands: readonly string[];
-  readonly settings: S;
-  /** Flags without a value, and what each does. */
-  readonly switches: Readonly<Record<string, string>>;
-  readonly examples: Command['examples'];
-  answer(input: VerbInput<S>): Answer | Refusal | Promise<Answer | Refusal>;
-}
-
-/** The verb as a command of the program, with `--json` and its arguments checked all at once. */
-export function verbCommand<S extends Settings>(verb: Verb<S>): Command {
-  const { name, describe, operands, settings, examples } = verb;
-  const switches = Object.entries(verb.switches).map(([flag, help]) => [flag, { help }] as const);
-  return {
-    name,
-    describe,
-    operands,
-    settings,
-    extraFlags: Object.fromEntries([...switches, ['json', { help: 'print one JSON object' }]]),
-    examples,
-    run: (invocation) => run(verb, invocation),
-  };
-}
-
-async function run<S extends Settings>(verb: Verb<S>, invocation: Invocation): Promise<number> {
-  const { program, operands, flags, extra } = invocation;
-  const resolved = resolveSettings(program, verb.settings, { flags });
-  const problems = [...invocation.problems, ...resolved.problems];
-  if (problems.length > 0) return reportProblems(program, problems);
-  const answer = await verb.answer({ operands, config: resolved.config, switches: new Set(extra.keys()) });
-  if ('problems' in answer) return reportProblems(program, answer.problems);
-  process.stdout.write(extra.has('json') ? `${toJson(answer.report)}\n` : printable(answer.text));
-  return answer.failed === true ? exitCodes.failed : exitCodes.success;
+/** The verb as a command of the program. */
+export function verbCommand<S extends Settings, O>({ answer, ...definition }: Verb<S, O>): Command {
+  return clientCommand({
+    ...definition,
+    run: async ({ config, operands, json, signal, print }) => {
+      const { report, text, failed } = await answer(operands, config, signal);
+      print(json ? `${toJson(report)}\n` : printable(text));
+      return failed === true ? exitCodes.failed : exitCodes.success;
+    },
+  });
 }
 
 /** One line of JSON. */
@@ -73,12 +41,17 @@ export function toJson(report: Answer['report']): string {
   return JSON.stringify(report, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }
 
-/** The problem with one operand, from the sentence its parser gave. */
-export function operandProblem(operand: string, what: string, expected: string): Problem {
-  return { subject: operand, origin: 'argument', what, expected: `expected ${expected}` };
+/** Adds the problem with one operand: what its parser says, and what to write or do instead. */
+export function operandProblem(problems: Problem[], subject: string, what: string, expected: string): void {
+  problems.push({ subject, origin: 'command line', what, expected });
 }
 
-/** A refusal because of one operand. */
-export function refuse(operand: string, parsed: Parsed<unknown> & { ok: false }, expected: string): Refusal {
-  return { problems: [operandProblem(operand, parsed.problem, expected)] };
+/**
+ * The value of an operand, or a problem more. An operand that is missing has its problem already. The value is only
+ * looked at when there are no problems, so that in their presence anything may stand for it.
+ */
+export function take<T>(problems: Problem[], subject: string, parsed: Parsed<T>, expected: string): T {
+  if (parsed.ok) return parsed.value;
+  operandProblem(problems, subject, parsed.problem, `expected ${expected}`);
+  return undefined as never;
 }
