@@ -137,8 +137,9 @@ function split(argv: readonly string[], known: readonly string[], switches: read
     withValue.set(name, [...(withValue.get(name) ?? []), match[2] ?? '']);
     return false;
   });
-  const { _: operands, ...parsed } = Parser([...rest], {
-    string: known.filter((name) => !switches.includes(name)),
+  const valued = known.filter((name) => !switches.includes(name));
+  const { _: operands, ...parsed } = Parser(joinDashes(rest, valued), {
+    string: valued,
     boolean: [...switches, 'h'],
     configuration: {
       'boolean-negation': false,
@@ -255,4 +256,15 @@ function extraProblem(name: string, { placeholder }: ExtraFlag, texts: readonly 
       : { ...about, what: `${quote(text)} is not allowed`, expected: 'expected true or false' };
   }
   return text === '' ? { ...about, what: 'has no value', expected: `expected --${name} ${placeholder}` } : undefined;
+}
+
+/** yargs takes a lone `-` for an operand; behind a flag that needs a value it is the value: standard input. */
+function joinDashes(argv: readonly string[], valued: readonly string[]): string[] {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  const isValue = (index: number): boolean =>
+    index < end && argv[index] === '-' && valued.some((name) => argv[index - 1] === `--${name}`);
+  return argv.flatMap((word, index) => {
+    if (isValue(index)) return [];
+    return isValue(index + 1) ? [`${word}=-`] : [word];
+  });
 }

@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { runProgram } from '../cli/program.ts';
 import { address } from './address.ts';
 import { byteOrder, conversions } from './byte-order.ts';
+import { connect } from './connect.ts';
 import { explain } from './explain.ts';
 import { host } from './host.ts';
 import { ports } from './ports.ts';
@@ -25,6 +26,7 @@ await runProgram({
     verbCommand(byteOrder),
     ...conversions.map(verbCommand),
     verbCommand(sockopt),
+    verbCommand(connect),
     verbCommand(explain),
     verbCommand(ports),
   ],

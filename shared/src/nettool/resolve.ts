@@ -1,12 +1,11 @@
 /** `nettool resolve`: the addresses of a name, or the names of an address, by the system and by DNS side by side. */
 import { lookup, lookupService, Resolver } from 'node:dns/promises';
-import { domainToASCII } from 'node:url';
 import { duration, toggle } from '../config/kinds.ts';
-import { quote } from '../config/problems.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
 import { AppError, systemCode } from '../errors.ts';
 import { formatTable } from '../fleet/table.ts';
-import { formatAddress, type IpAddress, type IpFamily, type Parsed, parseAddress } from '../inet/address.ts';
+import { formatAddress, type IpAddress, type IpFamily, parseAddress } from '../inet/address.ts';
+import { parseHostName } from '../inet/host-name.ts';
 import { specialPurposeOf } from '../inet/special-purpose.ts';
 import { explanations } from './error-table.ts';
 import { shortTime } from './format.ts';
@@ -66,7 +65,7 @@ export const resolve: Verb<typeof settings, Asked> = {
   parseOperands: ([text = ''], problems) => {
     const address = parseAddress(text);
     if (address.ok) return { text, address: address.value, name: text };
-    return { text, address: undefined, name: take(problems, 'NAME|ADDRESS', parseName(text), NAME_FORM) };
+    return { text, address: undefined, name: take(problems, 'NAME|ADDRESS', parseHostName(text), NAME_FORM) };
   },
   answer: async ({ text, address, name }, config) => {
     const families = familiesOf(config);
@@ -88,19 +87,6 @@ function familiesOf(config: ConfigOf<typeof settings>): readonly IpFamily[] {
   return config['6'] ? [6] : [4, 6];
 }
 
-/** A host name as DNS carries it: international names in their `xn--` form, at most 253 characters. */
-function parseName(text: string): Parsed<string> {
-  const bad = (why: string) => ({ ok: false, problem: `${quote(text)} is not a host name: ${why}` }) as const;
-  if (/^[0-9.]+$/.test(text)) return bad('it looks like an IPv4 address, but is none in the strict form');
-  if (text.includes(':')) return bad('it looks like an IPv6 address, but is none');
-  const ascii = /^[\w.-]+$/.test(text) ? text : domainToASCII(text);
-  const labels = ascii.replace(/\.$/, '').split('.');
-  if (ascii === '' || !labels.every((label) => /^[\w-]{1,63}$/.test(label))) {
-    return bad('labels of 1 to 63 letters, digits and hyphens, joined by dots, are expected');
-  }
-  return ascii.length > 254 ? bad('a name has at most 253 characters') : { ok: true, value: ascii };
-}
-
 function resolverFor({ timeoutMs, server }: ConfigOf<typeof settings>): Resolver {
   const resolver = new Resolver({ timeout: timeoutMs, tries: 1, maxTimeout: timeoutMs });
   if (server !== undefined) resolver.setServers([server]);
@@ -111,7 +97,7 @@ async function timed(source: Source, ask: () => Promise<readonly string[]>): Pro
   const startMs = performance.now();
   const finding = (values: readonly string[], error: Finding['error']): Finding => ({
     source,
-    durationMs: performance.now() - startMs,
+    durationMs: Math.round((performance.now() - startMs) * 1_000) / 1_000,
     values: [...new Set(values)],
     error,
   });
@@ -125,10 +111,12 @@ async function timed(source: Source, ask: () => Promise<readonly string[]>): Pro
 
 async function systemAddresses(name: string, families: readonly IpFamily[]): Promise<readonly string[]> {
   // The order of getaddrinfo (RFC 6724) is part of its answer: a program that takes the first one depends on it.
-  const found = await lookup(name, { all: true, order: 'verbatim' });
-  const matching = found.filter(({ family }) => families.includes(family as IpFamily));
-  if (matching.length === 0) throw Object.assign(new Error(`${name} has no such address`), { code: 'ENODATA' });
-  return matching.map(({ address }) => address);
+  const found = await lookup(name, {
+    all: true,
+    order: 'verbatim',
+    family: families.length > 1 ? 0 : (families[0] ?? 0),
+  });
+  return found.map(({ address }) => address);
 }
 
 /** getnameinfo; without a name it gives the address back, which is no answer. */
