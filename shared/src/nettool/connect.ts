@@ -186,6 +186,12 @@ function shownText(text: string): string {
 
 /** What an error means at a certain step, where that says more than the error alone. */
 const AT_STEP: Readonly<Record<string, Pick<Explanation, 'words' | 'cause' | 'next' | 'mender'>>> = {
+  'tcp connect EACCES': {
+    words: 'a rule forbids the connection',
+    cause: 'A route of this machine ("prohibit") or its firewall refuses to let it out.',
+    mender: 'the administrator',
+    next: 'Look at the routes and rules: ip route get ADDRESS, nft list ruleset.',
+  },
   'tcp receive ETIMEDOUT': {
     words: 'the far end stays silent',
     cause: 'The connection stands. The far end waits for more (the end of a line, a command), expects TLS, or hangs.',
