@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { endianness, hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { nettool, nettoolJson } from './run.ts';
+import { nettool, nettoolInside, nettoolJson } from './run.ts';
 
 const line = (label: string, value: string): RegExp =>
   new RegExp(`^${label} +${value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`, 'm');
@@ -140,25 +140,37 @@ const cases: readonly Case[] = [
 ];
 
 describe('every verb answers people and programs', () => {
-  test.each(cases)('nettool $args', async ({ args, text, json, code = 0 }) => {
-    const [shown, report] = await Promise.all([nettool(args), nettoolJson(args)]);
+  const check = async ({ args, text, json, code = 0 }: Case, run: typeof nettool): Promise<void> => {
+    const shown = await run(args);
+    const report = await nettoolJson(args, run);
     expect(shown.stderr).toBe('');
     for (const part of text) expect(shown.stdout).toMatch(part);
     expect(shown.code).toBe(code);
     expect(report).toMatchObject(json);
+  };
+
+  test.each(cases)('nettool $args', (each) => check(each, nettoolInside));
+
+  test('as a process of its own too: the first case of each verb', async () => {
+    const first = [...Map.groupBy(cases, ({ args }) => args[0]).values()].flatMap(([one]) => one ?? []);
+    // By twos: a machine of two cores has nothing from more.
+    for (let index = 0; index < first.length; index += 2) {
+      await Promise.all(first.slice(index, index + 2).map((each) => check(each, nettool)));
+    }
   });
 });
 
 describe.runIf(process.platform === 'linux')('what this host has', () => {
   test('explain takes the numbers of this system', async () => {
-    expect(await nettoolJson(['explain', '111'])).toMatchObject({ code: 'ECONNREFUSED', number: 111 });
-    expect((await nettool(['explain', '98765'])).code).toBe(78);
+    expect(await nettoolJson(['explain', '111'], nettoolInside)).toMatchObject({ code: 'ECONNREFUSED', number: 111 });
+    expect((await nettoolInside(['explain', '98765'])).code).toBe(78);
   });
 
   test('sockopt shows the doubling of a request, for TCP and UDP', async () => {
     for (const transport of ['--tcp', '--udp']) {
       const args = ['sockopt', transport, '--recv-buffer', '32KiB'];
-      const [shown, report] = await Promise.all([nettool(args), nettoolJson(args)]);
+      const shown = await nettoolInside(args);
+      const report = await nettoolJson(args, nettoolInside);
       expect(shown.stdout).toContain('SO_RCVBUF: asked for 32768 B, the system gives 65536 B, doubled by Linux');
       expect(report).toMatchObject({
         options: { SO_REUSEADDR: { value: 0 }, O_NONBLOCK: { value: 0 }, SO_RCVTIMEO: { value: 0 } },
@@ -185,7 +197,7 @@ describe.runIf(process.platform === 'linux')('what this host has', () => {
           }),
         ]),
       });
-      expect((await nettool(['ports'])).stdout).not.toContain(`${port}/tcp`);
+      expect((await nettoolInside(['ports'])).stdout).not.toContain(`${port}/tcp`);
     } finally {
       server.close();
     }
@@ -217,9 +229,15 @@ describe('wrong arguments: what is wrong with which, what is expected, exit code
     [['connect', '::1', 'nosuch'], 'PORT: "nosuch" is no tcp service', 'give the number'],
     [['adress', '::1'], '"adress": is not understood', 'did you mean address?'],
   ])('nettool %j', async (args, ...said) => {
-    const { code, stdout, stderr } = await nettool(args);
+    const { code, stdout, stderr } = await nettoolInside(args);
     for (const part of said) expect(stderr).toContain(part);
     expect(stdout).toBe('');
     expect(code).toBe(78);
   });
+});
+
+test('the exit code of wrong usage is that of the process', async () => {
+  const { code, stdout, stderr } = await nettool(['address', '127.1']);
+  expect([code, stdout]).toEqual([78, '']);
+  expect(stderr).toMatch(/^nettool: ADDR: .*\n$/);
 });
