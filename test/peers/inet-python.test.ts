@@ -2,11 +2,11 @@
  * Differential tests: the address library against Python's socket and ipaddress modules, which stand on the C library,
  * over thousands of generated inputs (fixed seed) and hand-picked ones.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import {
   formatAddress,
   formatExpanded,
@@ -24,9 +24,10 @@ import { bytesOf, CONVERSIONS, converted, WORD_BITS } from '../../shared/src/ine
 import { createPrefixTable, parseAddressInBlock, parseCidr, subnetOf } from '../../shared/src/inet/cidr.ts';
 import { findByName, findByPort, parseServices } from '../../shared/src/inet/service-names.ts';
 import { specialPurposeOf } from '../../shared/src/inet/special-purpose.ts';
+import { program, testWith } from '../support/programs.ts';
 
 const SEED = 862;
-const hasPython = spawnSync('python3', ['--version']).status === 0;
+const python = [program('python3')];
 
 type Question = readonly [name: string, ...arguments: unknown[]];
 
@@ -92,8 +93,8 @@ const anyIpv6Hex = fc.oneof(
 );
 const ipv4Hex = fc.uint8Array({ minLength: 4, maxLength: 4 }).map((b) => Buffer.from(b).toString('hex'));
 
-describe.skipIf(!hasPython)('against Python', () => {
-  test('inet_pton(AF_INET): the same texts are accepted, with the same bytes', () => {
+describe('against Python', () => {
+  testWith(python, 'inet_pton(AF_INET): the same texts are accepted, with the same bytes', () => {
     const inputs = sample(ipv4Text, 6000);
     const theirs = ask<string>(inputs.map((text) => ['pton4', text]));
     const ours = (text: string) => {
@@ -104,7 +105,7 @@ describe.skipIf(!hasPython)('against Python', () => {
     expect(theirs.filter((answer) => answer !== null).length).toBeGreaterThan(1000);
   });
 
-  test('inet_pton(AF_INET6): the same texts are accepted, with the same bytes', () => {
+  testWith(python, 'inet_pton(AF_INET6): the same texts are accepted, with the same bytes', () => {
     const picked = [
       '::',
       ':::',
@@ -137,7 +138,7 @@ describe.skipIf(!hasPython)('against Python', () => {
     expect(inputs.length - acceptedByThem).toBeGreaterThan(1500);
   });
 
-  test('inet_aton: the same legacy texts are accepted, with the same bytes', () => {
+  testWith(python, 'inet_aton: the same legacy texts are accepted, with the same bytes', () => {
     const inputs = sample(ipv4Text, 6000);
     const theirs = ask<string>(inputs.map((text) => ['aton', text]));
     const ours = (text: string) => {
@@ -147,7 +148,7 @@ describe.skipIf(!hasPython)('against Python', () => {
     expect(differences(inputs, ours, theirs)).toEqual([]);
   });
 
-  test('inet_ntop: the same text, but for v4-compatible addresses, which we write in hexadecimal', () => {
+  testWith(python, 'inet_ntop: the same text, but for v4-compatible addresses, which we write in hexadecimal', () => {
     // ::/96 is deprecated and RFC 5952 does not ask for dotted decimal there; glibc writes ::0.1.0.2 for ::1:2.
     const isCompatible = (hex: string) => /^0{24}/.test(hex) && !/^0{28}/.test(hex);
     const inputs = [
@@ -161,7 +162,7 @@ describe.skipIf(!hasPython)('against Python', () => {
     expect(differences(chosen, (hex) => formatAddress(addressOf(hex)), theirs)).toEqual([]);
   });
 
-  test('ipaddress: expanded text, integer, reverse name and the classes both know', () => {
+  testWith(python, 'ipaddress: expanded text, integer, reverse name and the classes both know', () => {
     type Facts = Record<'exploded' | 'integer' | 'reverse', string> &
       Record<'loopback' | 'multicast' | 'linkLocal' | 'unspecified', boolean>;
     // Prefixes of every special block, so that classes are met and not only the global ones.
@@ -194,7 +195,7 @@ describe.skipIf(!hasPython)('against Python', () => {
     expect(differences(inputs, ours, theirs)).toEqual([]);
   });
 
-  test('ipaddress: networks, masks, first and last hosts, and which texts are networks', () => {
+  testWith(python, 'ipaddress: networks, masks, first and last hosts, and which texts are networks', () => {
     const inputs = [
       ...sample(fc.tuple(ipv4Hex, fc.integer({ min: 0, max: 33 })), 1500),
       ...sample(fc.tuple(anyIpv6Hex, fc.integer({ min: 0, max: 129 })), 1500),
@@ -228,7 +229,7 @@ describe.skipIf(!hasPython)('against Python', () => {
     expect(differences(inputs, (text) => (parseCidr(text).ok ? true : null), strict)).toEqual([]);
   });
 
-  test('ipaddress: the longest of 300 nested prefixes for 2,000 addresses', () => {
+  testWith(python, 'ipaddress: the longest of 300 nested prefixes for 2,000 addresses', () => {
     // The leading bits are few, so that prefixes nest several deep.
     const near = fc
       .tuple(fc.constantFrom('0a00', '0a01', 'c0a8'), ipv4Hex)
@@ -254,7 +255,7 @@ describe.skipIf(!hasPython)('against Python', () => {
     expect(new Set(theirs).size).toBeGreaterThan(30);
   });
 
-  test('struct and socket: bytes in both orders, and htons, htonl, ntohs, ntohl on this host', () => {
+  testWith(python, 'struct and socket: bytes in both orders, and htons, htonl, ntohs, ntohl on this host', () => {
     const layouts = { 16: 'H', 32: 'I', 64: 'Q' } as const;
     const words = sample(fc.bigInt(0n, 2n ** 64n - 1n), 500).flatMap((wide) =>
       WORD_BITS.flatMap((bits) =>
@@ -280,7 +281,7 @@ describe.skipIf(!hasPython)('against Python', () => {
     expect(differences(calls, ({ bits, word }) => Number(converted(BigInt(word), bits, host)), theirs)).toEqual([]);
   });
 
-  test('getservbyname and getservbyport: every name, alias and port of this system', () => {
+  testWith(python, 'getservbyname and getservbyport: every name, alias and port of this system', () => {
     const entries = parseServices(readFileSync('/etc/services', 'utf8'));
     const names = entries.flatMap(({ name, aliases, protocol }) =>
       [name, ...aliases].map((each) => ({ name: each, protocol })),

@@ -15,10 +15,11 @@ const MAX_TYPED_LENGTH = 1_024;
 export function parseHostName(text: string): Parsed<string> {
   const bad = (why: string) => ({ ok: false, problem: `${quote(text)} is not a host name: ${why}` }) as const;
   if (text.length > MAX_TYPED_LENGTH) return bad(`a name has at most ${MAX_NAME_LENGTH} characters`);
-  if (/^(?:0[xX][0-9a-fA-F]+|[0-9.]+)$/.test(text))
+  if (/^(?:0[xX][0-9a-fA-F]+|[0-9.]*[0-9][0-9.]*)$/.test(text))
     return bad('it looks like an IPv4 address, but is none in the strict form');
   if (text.includes(':')) return bad('it looks like an IPv6 address, but is none');
-  const ascii = /^[\w.-]+$/.test(text) ? text : domainToASCII(text);
+  // The URL standard's conversion drops tabs and line ends and stops at a slash: such texts must not get there.
+  const ascii = /^[\w.-]*$/.test(text.replaceAll(/[^\0-\x7f]/g, '')) ? asciiForm(text) : '';
   const name = ascii.replace(/\.$/, '');
   if (!name.split('.').every((label) => /^[\w-]{1,63}$/.test(label))) {
     return bad('labels of 1 to 63 letters, digits and hyphens, joined by dots, are expected');
@@ -26,4 +27,9 @@ export function parseHostName(text: string): Parsed<string> {
   return name.length > MAX_NAME_LENGTH
     ? bad(`a name has at most ${MAX_NAME_LENGTH} characters`)
     : { ok: true, value: ascii };
+}
+
+/** ASCII names as they are written, since case tells a person something; others in their `xn--` form, '' when none. */
+function asciiForm(text: string): string {
+  return /^[\w.-]*$/.test(text) ? text : domainToASCII(text);
 }

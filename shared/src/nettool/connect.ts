@@ -151,13 +151,16 @@ export function answerFor(conversation: Omit<Conversation, 'signal' | 'message'>
         detail,
         error,
       })),
-      received: received && {
-        bytes: received.bytes,
-        text,
-        base64: Buffer.from(received.kept).toString('base64'),
-        complete: received.bytes === received.kept.length,
-      },
-      failure: failure && { step: failure.step, target: failure.target ?? null, ...explanation },
+      received:
+        received === undefined
+          ? null
+          : {
+              bytes: received.bytes,
+              text,
+              base64: Buffer.from(received.kept).toString('base64'),
+              complete: received.bytes === received.kept.length,
+            },
+      failure: failure === undefined ? null : { step: failure.step, target: failure.target ?? null, ...explanation },
     },
     text: [
       ...steps.map(stepLine),
