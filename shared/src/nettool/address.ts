@@ -2,7 +2,6 @@
 import { toggle } from '../config/kinds.ts';
 import { quote } from '../config/problems.ts';
 import { setting } from '../config/settings.ts';
-import { AppError } from '../errors.ts';
 import {
   formatAddress,
   formatExpanded,
@@ -21,7 +20,7 @@ import { wordOf } from '../inet/byte-order.ts';
 import { formatCidr } from '../inet/cidr.ts';
 import { embeddedIpv4, specialPurposeOf } from '../inet/special-purpose.ts';
 import { binary, hex, labelled, type Row } from './format.ts';
-import type { Answer, Verb } from './verb.ts';
+import { type Answer, refuse, type Verb } from './verb.ts';
 
 /** An address, and in which form it was given. */
 interface Reading {
@@ -54,7 +53,7 @@ export const address: Verb<typeof settings, string> = {
   answer: (text, { legacy, '6': asIpv6 }) => {
     const reading = legacy ? readLegacy(text) : readStrict(text, asIpv6);
     // Which form is right depends on the flags, so this is judged here and not with the operands.
-    if (!reading.ok) throw new AppError('USAGE_INVALID', `ADDR: ${reading.problem}; expected ${FORM}`);
+    if (!reading.ok) return refuse('ADDR', reading.problem, `expected ${FORM}`);
     return answerFor(text, reading.value);
   },
 };

@@ -2,7 +2,6 @@
 import { endianness } from 'node:os';
 import { choice } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
-import { AppError } from '../errors.ts';
 import {
   type ByteOrder,
   bytesOf,
@@ -15,7 +14,7 @@ import {
   type WordBits,
 } from '../inet/byte-order.ts';
 import { hex, labelled, type Row } from './format.ts';
-import { type Answer, take, type Verb } from './verb.ts';
+import { type Answer, refuse, take, type Verb } from './verb.ts';
 
 const HOST_ORDER: ByteOrder = endianness() === 'BE' ? 'big-endian' : 'little-endian';
 const FORM = 'an unsigned integer: decimal, or 0x, 0o, 0b and digits';
@@ -41,8 +40,7 @@ export const byteOrder: Verb<typeof settings, bigint> = {
   answer: (value, config) => {
     const bits = fixedBits(config) ?? narrowestBits(value);
     if (value > maxOf(bits)) {
-      const message = `VALUE: ${value} does not fit in ${bits} bits; expected 0 to ${maxOf(bits)}, or more --bits`;
-      throw new AppError('USAGE_INVALID', message);
+      return refuse('VALUE', `${value} does not fit in ${bits} bits`, `expected 0 to ${maxOf(bits)}, or more --bits`);
     }
     return answerFor(value, bits);
   },

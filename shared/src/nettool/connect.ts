@@ -3,7 +3,6 @@ import { parseEndpoint } from '../config/endpoint.ts';
 import { duration, toggle } from '../config/kinds.ts';
 import { quote } from '../config/problems.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
-import { AppError } from '../errors.ts';
 import { type Parsed, parseAddress } from '../inet/address.ts';
 import { parseHostName } from '../inet/host-name.ts';
 import { findByName } from '../inet/service-names.ts';
@@ -14,7 +13,7 @@ import { type Explanation, explanations } from './error-table.ts';
 import { labelled, shortTime } from './format.ts';
 import { anyText, optionalText } from './kinds.ts';
 import { serviceList } from './service.ts';
-import { type Answer, operandProblem, take, type Verb } from './verb.ts';
+import { type Answer, operandProblem, type Refusal, refuse, take, type Verb } from './verb.ts';
 
 const settings = {
   timeoutMs: setting(duration(), {
@@ -80,20 +79,23 @@ export const connect: Verb<typeof settings, Target> = {
       port: take(problems, 'PORT', parsePort(port), 'a port from 1 to 65535, or the name of a service'),
     };
   },
-  answer: async ({ host, port }, config, signal) => {
+  answer: async ({ host, port: portText }, config, signal) => {
     const transport: Transport = config.udp ? 'udp' : 'tcp';
-    if (config.udp && config.tls) throw new AppError('USAGE_INVALID', '--udp and --tls are both given: choose one');
+    if (config.udp && config.tls) return refuse('--udp --tls', 'are both given', 'choose one');
     if (config.udp && config.send === undefined) {
-      const message = '--udp needs --send: without a datagram there is nothing that a UDP peer could answer';
-      throw new AppError('USAGE_INVALID', message);
+      return refuse('--udp', 'needs --send', 'without a datagram there is nothing that a UDP peer could answer');
     }
+    const port = await portNumber(portText, transport);
+    if (typeof port !== 'number') return port;
+    const message = messageOf(config);
+    const { timeoutMs, tls } = config;
     const conversation: Conversation = {
       host,
-      port: await portNumber(port, transport),
+      port,
       transport,
-      tls: config.tls,
-      timeoutMs: config.timeoutMs,
-      message: messageOf(config),
+      tls,
+      timeoutMs,
+      message,
       keepBytes: KEPT_BYTES,
       signal,
     };
@@ -111,12 +113,11 @@ function parsePort(text: string): Parsed<string> {
   return { ok: false, problem: `${quote(text)} is not a port` };
 }
 
-async function portNumber(text: string, transport: Transport): Promise<number> {
+async function portNumber(text: string, transport: Transport): Promise<number | Refusal> {
   if (/^\d+$/.test(text)) return Number(text);
   const { entries, source } = await serviceList();
   const entry = findByName(entries, text, transport);
-  if (entry !== undefined) return entry.port;
-  throw new AppError('USAGE_INVALID', `PORT: ${quote(text)} is no ${transport} service of ${source}; give the number`);
+  return entry?.port ?? refuse('PORT', `${quote(text)} is no ${transport} service of ${source}`, 'give the number');
 }
 
 function messageOf({ send, crlf }: Config): AsyncIterable<Uint8Array> | undefined {

@@ -2,7 +2,7 @@
 import { lookup, lookupService, Resolver } from 'node:dns/promises';
 import { duration, toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
-import { AppError, systemCode } from '../errors.ts';
+import { systemCode } from '../errors.ts';
 import { formatTable } from '../fleet/table.ts';
 import { formatAddress, type IpAddress, type IpFamily, parseAddress } from '../inet/address.ts';
 import { parseHostName } from '../inet/host-name.ts';
@@ -10,7 +10,7 @@ import { specialPurposeOf } from '../inet/special-purpose.ts';
 import { explanations } from './error-table.ts';
 import { shortTime } from './format.ts';
 import { addressOf, optionalText } from './kinds.ts';
-import { type Answer, take, type Verb } from './verb.ts';
+import { type Answer, refuse, take, type Verb } from './verb.ts';
 
 const only = (help: string) => setting(toggle(), { default: false, group: 'Request', help });
 
@@ -68,6 +68,8 @@ export const resolve: Verb<typeof settings, Asked> = {
     return { text, address: undefined, name: take(problems, 'NAME|ADDRESS', parseHostName(text), NAME_FORM) };
   },
   answer: async ({ text, address, name }, config) => {
+    if (config['4'] && config['6'])
+      return refuse('-4 -6', 'are both given', 'choose one, or neither for all addresses');
     const families = familiesOf(config);
     const resolver = resolverFor(config);
     const ask: Record<Source, () => Promise<readonly string[]>> =
@@ -81,8 +83,6 @@ export const resolve: Verb<typeof settings, Asked> = {
 };
 
 function familiesOf(config: ConfigOf<typeof settings>): readonly IpFamily[] {
-  if (config['4'] && config['6'])
-    throw new AppError('USAGE_INVALID', '-4 and -6 are both given: choose one, or neither');
   if (config['4']) return [4];
   return config['6'] ? [6] : [4, 6];
 }

@@ -3,7 +3,6 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { size, toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
-import { AppError } from '../errors.ts';
 import { formatTable } from '../fleet/table.ts';
 import { type Libc, loadLibc, nativeGaps } from '../native/linux.ts';
 import {
@@ -17,7 +16,7 @@ import {
   withFreshSocket,
 } from '../native/socket-options.ts';
 import type { Transport } from '../system/listeners.ts';
-import type { Answer, Verb } from './verb.ts';
+import { type Answer, refuse, type Verb } from './verb.ts';
 
 const bufferSize = (help: string) =>
   setting(size({ max: 2 ** 30, off: true }), { default: 0, group: 'Request', help: `${help}; off leaves it alone` });
@@ -40,7 +39,7 @@ export const sockopt: Verb<typeof settings, void> = {
   ],
   parseOperands: () => {},
   answer: async (_operands, config) => {
-    if (config.tcp && config.udp) throw new AppError('USAGE_INVALID', '--tcp and --udp are both given: choose one');
+    if (config.tcp && config.udp) return refuse('--tcp --udp', 'are both given', 'choose one');
     const transport: Transport = config.udp ? 'udp' : 'tcp';
     const loaded = loadLibc();
     if (loaded.available) return nativeAnswer(loaded.libc, transport, requestOf(config));

@@ -3,7 +3,7 @@
  * (`--json`) and text for people. A verb computes both and prints nothing; this file prints.
  */
 import { type ClientDefinition, clientCommand } from '../cli/client-command.ts';
-import type { Command } from '../cli/program.ts';
+import { type Command, reportProblems } from '../cli/program.ts';
 import type { Problem } from '../config/problems.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
 import { exitCodes } from '../errors.ts';
@@ -19,17 +19,25 @@ export interface Answer {
   readonly failed?: boolean;
 }
 
-export interface Verb<S extends Settings, O> extends Omit<ClientDefinition<S, O>, 'run'> {
-  /** @throws AppError */
-  answer(operands: O, config: ConfigOf<S>, signal: AbortSignal): Answer | Promise<Answer>;
+/** What is wrong can depend on operands and flags together; then it is found only here. Nothing was done. */
+export interface Refusal {
+  readonly problems: readonly Problem[];
 }
+
+export interface Verb<S extends Settings, O> extends Omit<ClientDefinition<S, O>, 'run'> {
+  answer(operands: O, config: ConfigOf<S>, signal: AbortSignal): Answer | Refusal | Promise<Answer | Refusal>;
+}
+
+export const PROGRAM = 'nettool';
 
 /** The verb as a command of the program. */
 export function verbCommand<S extends Settings, O>({ answer, ...definition }: Verb<S, O>): Command {
   return clientCommand({
     ...definition,
     run: async ({ config, operands, json, signal, print }) => {
-      const { report, text, failed } = await answer(operands, config, signal);
+      const answered = await answer(operands, config, signal);
+      if ('problems' in answered) return reportProblems(PROGRAM, answered.problems);
+      const { report, text, failed } = answered;
       print(json ? `${toJson(report)}\n` : printable(text));
       return failed === true ? exitCodes.failed : exitCodes.success;
     },
@@ -39,6 +47,11 @@ export function verbCommand<S extends Settings, O>({ answer, ...definition }: Ve
 /** One line of JSON. */
 export function toJson(report: Answer['report']): string {
   return JSON.stringify(report, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+}
+
+/** A refusal for one reason: what is wrong with what, and what to write or do instead. */
+export function refuse(subject: string, what: string, expected: string): Refusal {
+  return { problems: [{ subject, origin: 'command line', what, expected }] };
 }
 
 /** Adds the problem with one operand: what its parser says, and what to write or do instead. */
