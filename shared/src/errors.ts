@@ -23,6 +23,7 @@ interface ErrorKind {
 }
 
 export const errorKinds = {
+  USAGE_INVALID: { exitCode: exitCodes.configuration, mender: 'you' },
   ADDRESS_IN_USE: { exitCode: exitCodes.failed, mender: 'you' },
   ADDRESS_NOT_AVAILABLE: { exitCode: exitCodes.failed, mender: 'you' },
   PERMISSION_DENIED: { exitCode: exitCodes.failed, mender: 'the administrator' },
