@@ -6,7 +6,7 @@
  * The constants are those of asm-generic, which x86-64 and arm64 share. They differ on mips, sparc, alpha and parisc,
  * where a wrong number would set another option, so only the two are let through.
  */
-import type { DynamicLibraryResult, FunctionDefinitions } from 'node:ffi';
+import type { DynamicLibrary, DynamicLibraryResult, FunctionDefinitions } from 'node:ffi';
 import { getSystemErrorName } from 'node:util';
 
 /** Protocol families, socket types and the options that are read or set, from <sys/socket.h>, <netinet/*.h> and <fcntl.h>. */
@@ -76,21 +76,45 @@ export type NativeHost = Pick<NodeJS.Process, 'platform' | 'arch' | 'getBuiltinM
 
 const ARCHITECTURES: readonly string[] = ['x64', 'arm64'];
 
-/** Opens the C library, without any cache. Never throws: what is missing is named. */
-export function openLibc(host: NativeHost): LibcResult {
+/** Functions of the running process, called through `node:ffi`. */
+export interface NativeFunctions<T extends FunctionDefinitions> {
+  readonly available: true;
+  readonly ffi: typeof import('node:ffi');
+  /** For callbacks: each is registered with it, and lives as long as it is registered. */
+  readonly lib: DynamicLibrary;
+  readonly functions: DynamicLibraryResult<T>['functions'];
+}
+
+export type NativeResult<T extends FunctionDefinitions> =
+  | NativeFunctions<T>
+  | { readonly available: false; readonly gap: NativeGap };
+
+/**
+ * Finds functions in the running process, into which the C library and libuv are linked whatever their files are
+ * called. Never throws: what is missing is named.
+ */
+export function openNative<const T extends FunctionDefinitions>(host: NativeHost, definitions: T): NativeResult<T> {
   if (host.platform !== 'linux') return { available: false, gap: 'not-linux' };
   if (!ARCHITECTURES.includes(host.arch)) return { available: false, gap: 'unknown-architecture' };
   const ffi = loadFfi(host);
   if (ffi === undefined) return { available: false, gap: 'ffi-off' };
   try {
-    // A path of null means the running process, into which the C library is linked whatever its file is called.
-    const { __errno_location: errnoLocation, ...functions } = ffi.dlopen(null, SIGNATURES).functions;
-    const errorName = (): string => getSystemErrorName(-ffi.getInt32(errnoLocation()));
-    return { available: true, libc: { ...functions, errorName } };
+    // A path of null means the running process.
+    return { available: true, ffi, ...ffi.dlopen(null, definitions) };
   } catch (error) {
     const denied = (error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
     return { available: false, gap: denied ? 'ffi-denied' : 'libc-not-loaded' };
   }
+}
+
+/** Opens the C library, without any cache. Never throws: what is missing is named. */
+export function openLibc(host: NativeHost): LibcResult {
+  const native = openNative(host, SIGNATURES);
+  if (!native.available) return native;
+  const { ffi } = native;
+  const { __errno_location: errnoLocation, ...functions } = native.functions;
+  const errorName = (): string => getSystemErrorName(-ffi.getInt32(errnoLocation()));
+  return { available: true, libc: { ...functions, errorName } };
 }
 
 /**
