@@ -28,6 +28,7 @@ export async function createServer(context: ServiceContext<typeof settings>): Pr
   return {
     listeners: listener.listeners,
     closed: listener.closed,
+    handOver: () => listener.handOver(),
     reconfigure: (next) => {
       config = next;
       listener.reconfigure(next);

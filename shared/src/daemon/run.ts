@@ -87,6 +87,7 @@ async function serve<S extends Settings>(
   }
   const admin = await openAdminSocket(name, config, log, service, signal);
   reloadOnHangUp(definition, invocation, config, service, log);
+  handOverOnRequest(service, log);
   tellSupervisor();
 
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -164,6 +165,15 @@ function stopOnSignals(): AbortSignal {
     });
   }
   return stop.signal;
+}
+
+/** SIGUSR2, which the fleet's reload sends before it stops this process: new peers go to its successor. */
+function handOverOnRequest(service: Service, log: Log): void {
+  process.on('SIGUSR2', () => {
+    const problem = service.handOver?.();
+    const message = problem === undefined ? 'new peers go to the next process' : `no hand-over: ${problem}`;
+    log.info({ event: 'handing-over', problem }, message);
+  });
 }
 
 /** The record before the end; Node then prints the stack and exits as it always does. */

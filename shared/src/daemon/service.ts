@@ -11,6 +11,11 @@ export interface Service<Config = never> {
   readonly listeners: readonly Listener[];
   /** Resolves when, after a stop, the last connection has ended or was cut at the deadline. */
   readonly closed: Promise<void>;
+  /**
+   * Another process listens on the same ports now: gives it every new peer, and goes on with its own
+   * until it is stopped. Says why when that can't be done.
+   */
+  handOver?(): string | undefined;
   /** Applies a configuration in which only live settings differ. */
   reconfigure?(config: Config): void;
 }

@@ -6,6 +6,7 @@
  * does not come up is removed, and the old one serves on.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive } from '../daemon/process-alive.ts';
 import { exitCodes } from '../errors.ts';
 import { lastLines, sizeBytes } from './log-tail.ts';
 import { formatStates, formatTroubles, statusColumns } from './report.ts';
@@ -17,6 +18,9 @@ import type { FleetService, Workspace } from './workspace.ts';
 const PATIENCE_MS = 20_000;
 const LOOK_AGAIN_MS = 150;
 const SHOWN_LOG_LINES = 10;
+
+/** Longer than a handshake takes over any network that a person would use. */
+const HAND_OVER_MS = 500;
 
 export async function reload(context: FleetContext): Promise<number> {
   const { workspace, supervisor, print, complain } = context;
@@ -47,6 +51,7 @@ async function replace(
   await supervisor.startBeside(service.app);
   const state = await waitForNew(workspace, supervisor, service, old);
   if (state.trouble === undefined) {
+    await handOver(known.filter(({ id }) => old.includes(id)));
     await supervisor.remove(old);
     return state;
   }
@@ -55,6 +60,12 @@ async function replace(
   const shown = lines.map((line) => `  ${line}\n`).join('');
   complain(`${service.name}: the new process did not come up (${state.trouble}), the old one serves on:\n${shown}`);
   return state;
+}
+
+/** Asks the old processes to send new peers on, and gives those already on their way time to be accepted. */
+async function handOver(old: readonly SupervisedProcess[]): Promise<void> {
+  for (const { pid } of old) if (pid > 0 && isAlive(pid)) process.kill(pid, 'SIGUSR2');
+  await delay(HAND_OVER_MS);
 }
 
 /** Looks at the new process until it serves, has ended, or patience is over. */

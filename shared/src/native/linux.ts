@@ -24,6 +24,7 @@ export const linux = {
   SO_REUSEPORT: 15,
   SO_RCVTIMEO: 20,
   SO_SNDTIMEO: 21,
+  SO_ATTACH_REUSEPORT_CBPF: 51,
   IPPROTO_TCP: 6,
   TCP_NODELAY: 1,
   TCP_KEEPIDLE: 4,
@@ -51,6 +52,8 @@ type Functions = DynamicLibraryResult<typeof SIGNATURES>['functions'];
 export interface Libc extends Omit<Functions, '__errno_location'> {
   /** Only right after a call that failed, before anything else is called. */
   errorName(): string;
+  /** Where a buffer's bytes are: valid for as long as something refers to the buffer. */
+  addressOf(buffer: NodeJS.ArrayBufferView): bigint;
 }
 
 /** Why the C library cannot be called, as one word for logs. */
@@ -114,7 +117,7 @@ export function openLibc(host: NativeHost): LibcResult {
   const { ffi } = native;
   const { __errno_location: errnoLocation, ...functions } = native.functions;
   const errorName = (): string => getSystemErrorName(-ffi.getInt32(errnoLocation()));
-  return { available: true, libc: { ...functions, errorName } };
+  return { available: true, libc: { ...functions, errorName, addressOf: ffi.getRawPointer } };
 }
 
 /**

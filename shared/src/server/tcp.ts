@@ -12,6 +12,7 @@ import { createServer as createNetServer, type Server, type Socket } from 'node:
 import type { Log } from '../daemon/log.ts';
 import type { Listener, Service } from '../daemon/service.ts';
 import { systemCode } from '../errors.ts';
+import { steerToSecond } from '../native/reuse-port.ts';
 import { Admission, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 import { listenError } from './listen-error.ts';
@@ -121,6 +122,11 @@ export class TcpListener implements Service<ListenerConfig> {
     if (this.#drainStartedMs !== undefined) return;
     clearInterval(this.#lookTimer);
     this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
+  }
+
+  handOver(): string | undefined {
+    const { fd } = (this.#server as unknown as { _handle: { fd: number } })._handle;
+    return steerToSecond(fd);
   }
 
   #accept(socket: Socket): void {
