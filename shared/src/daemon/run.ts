@@ -3,6 +3,7 @@
  * that of `sshd` and OpenBSD's daemons: nothing is opened before everything is known to be right.
  */
 import { type Command, type Invocation, reportProblems } from '../cli/program.ts';
+import { formatHostPort } from '../config/endpoint.ts';
 import { effectiveSettings, formatEffective } from '../config/layers.ts';
 import { formatProblem } from '../config/problems.ts';
 import { type Change, reloadSettings } from '../config/reload.ts';
@@ -81,9 +82,9 @@ async function serve<S extends Settings>(
   const signal = stopOnSignals();
 
   const service = await createServer({ config, log, signal });
-  for (const { address, port, transport } of service.listeners) {
-    const where = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-    log.info({ event: 'listening', address, port, transport }, `${name} listens on ${where}/${transport}`);
+  for (const { transport, address, port, ...buffers } of service.listeners) {
+    const where = `${formatHostPort({ host: address, port })}/${transport}`;
+    log.info({ event: 'listening', address, port, transport, ...buffers }, `${name} listens on ${where}`);
   }
   const admin = await openAdminSocket(name, config, log, service, signal);
   reloadOnHangUp(definition, invocation, config, service, log);

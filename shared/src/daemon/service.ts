@@ -5,6 +5,10 @@ export interface Listener {
   readonly transport: 'tcp' | 'udp';
   readonly address: string;
   readonly port: number;
+  /** The kernel's buffer for what arrives, as the system reports it; left out where it can't be asked. */
+  readonly recvBufferBytes?: number;
+  /** The same for what is sent. */
+  readonly sendBufferBytes?: number;
 }
 
 export interface Service<Config = never> {

@@ -1,5 +1,5 @@
 /** The settings that every TCP listener has. */
-import { choice, count, duration, port, text, toggle } from '../config/kinds.ts';
+import { choice, count, duration, port, size, text, toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
 import { connectionsForDescriptors, RESERVED_DESCRIPTORS } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
@@ -11,6 +11,9 @@ const host = text({
   maxLength: 253,
   accepts: (value) => /^[\p{L}\p{N}._:%-]+$/u.test(value),
 });
+
+/** The largest that Linux can be asked for: it keeps twice the size in a signed 32-bit number. */
+const bufferSize = size({ min: 1, max: 2 ** 30, off: true });
 
 /** The rows, with the service's own default port. */
 export function tcpSettings(defaultPort: number) {
@@ -40,6 +43,16 @@ export function tcpSettings(defaultPort: number) {
       default: 60_000,
       group: 'Listening',
       help: 'probe a silent peer after this time (SO_KEEPALIVE)',
+    }),
+    recvBufferBytes: setting(bufferSize, {
+      default: 0,
+      group: 'Listening',
+      help: "the kernel's buffer for what arrives on a connection; off lets the system adapt it",
+    }),
+    sendBufferBytes: setting(bufferSize, {
+      default: 0,
+      group: 'Listening',
+      help: "the kernel's buffer for what is sent on a connection; off lets the system adapt it",
     }),
     io: setting(choice('onread', 'data'), {
       default: 'onread',

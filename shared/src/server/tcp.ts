@@ -7,12 +7,14 @@
  * stop. Order of a stop: the server socket first (the system refuses from then on), then connections as
  * they fall quiet, at the deadline the rest, then the sum of the refusals.
  */
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer as createNetServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../daemon/log.ts';
 import type { Listener, Service } from '../daemon/service.ts';
 import { systemCode } from '../errors.ts';
 import { steerToSecond } from '../native/reuse-port.ts';
+import { type BufferReport, bindTcp } from '../native/socket-options.ts';
 import { Admission, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 import { listenError } from './listen-error.ts';
@@ -47,7 +49,8 @@ const DRAIN_LOOK_INTERVAL_MS = 50;
  * @throws AppError ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PERMISSION_DENIED, NAME_NOT_FOUND, LISTEN_FAILED
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<TcpListener> {
-  const { host, port, backlog, reusePort, noDelay, keepAliveMs } = options.config;
+  const { log, config } = options;
+  const { host, port, backlog, reusePort, noDelay, keepAliveMs, recvBufferBytes, sendBufferBytes } = config;
   const server = createNetServer({
     allowHalfOpen: true,
     pauseOnConnect: true,
@@ -55,13 +58,39 @@ export async function listenTcp(options: TcpListenerOptions): Promise<TcpListene
     keepAlive: keepAliveMs > 0,
     keepAliveInitialDelay: keepAliveMs,
   });
-  server.listen({ host, port, backlog, reusePort });
+  const request = {
+    receiveBufferBytes: recvBufferBytes || undefined,
+    sendBufferBytes: sendBufferBytes || undefined,
+  };
   try {
+    const { address } = await lookup(host);
+    // Bound before it listens: only then do buffer sizes decide the window that a handshake agrees on.
+    const { socket, buffers } = bindTcp({ host: address, port, reusePort }, request);
+    server.listen({ handle: socket, backlog });
     await once(server, 'listening');
+    reportBuffers(log, buffers);
+    return new TcpListener(server, options, buffers);
   } catch (error) {
     throw await listenError({ transport: 'tcp', address: host, port }, error);
   }
-  return new TcpListener(server, options);
+}
+
+/** A size that was asked for and not given is never passed over in silence. */
+function reportBuffers(log: Log, buffers: BufferReport): void {
+  if (buffers.available) {
+    for (const [kind, size] of [
+      ['receive', buffers.receive],
+      ['send', buffers.send],
+    ] as const) {
+      const { requestedBytes, effectiveBytes, limitedBy } = size;
+      if (limitedBy === undefined) continue;
+      const message = `${kind} buffer: ${limitedBy} cut ${requestedBytes} bytes down; the system reports ${effectiveBytes}`;
+      log.warn({ event: 'buffer-limited', buffer: kind, requestedBytes, effectiveBytes, limitedBy }, message);
+    }
+  } else if (Object.values(buffers.request).some((bytes) => bytes !== undefined)) {
+    const { gap, message } = buffers;
+    log.warn({ event: 'buffer-unset', gap, ...buffers.request }, `socket buffers are the system's own: ${message}`);
+  }
 }
 
 type ListenerConfig = TcpListenerOptions['config'];
@@ -83,7 +112,7 @@ export class TcpListener implements Service<ListenerConfig> {
   #drainStartedMs: number | undefined;
   #accepted = 0;
 
-  constructor(server: Server, options: TcpListenerOptions) {
+  constructor(server: Server, options: TcpListenerOptions, buffers: BufferReport) {
     const { config, log, signal } = options;
     this.#options = options;
     this.#config = config;
@@ -96,7 +125,10 @@ export class TcpListener implements Service<ListenerConfig> {
     this.#finish = resolve;
 
     const { address, port } = server.address() as { address: string; port: number };
-    this.listeners = [{ address, port, transport: 'tcp' }];
+    const sizes = buffers.available
+      ? { recvBufferBytes: buffers.receive.effectiveBytes, sendBufferBytes: buffers.send.effectiveBytes }
+      : {};
+    this.listeners = [{ transport: 'tcp', address, port, ...sizes }];
     server.on('connection', (socket) => this.#accept(socket));
     // accept(2) failing is the machine's trouble (ENFILE, ENOBUFS): the listener stays and tries again.
     server.on('error', (error) => log.error({ event: 'accept-failed', code: systemCode(error) }, error.message));
