@@ -1,21 +1,30 @@
 /**
- * `pnpm bench [NAME...]`: the timings of this project, each beside its peers in the same run.
+ * `pnpm bench [NAME...] [--rounds N] [--seconds S] [--only PEER,...] [--json]`: the timings of this project,
+ * each beside its peers in the same run. docs/performance.md says how to read them.
  * Nothing here runs in the test suite: a timing is a figure to read, never a pass or a fail.
  */
+import { type BenchOptions, parseBenchOptions, usage } from './support/options.ts';
+
+interface Bench {
+  run(options: BenchOptions): Promise<void>;
+}
 
 /** Every bench by name. A bench prints its own table and names each peer that is missing. */
-const benches: Record<string, () => Promise<{ run(): Promise<void> }>> = {};
+const benches: Record<string, () => Promise<Bench>> = {
+  'tcp-echo': () => import('./tcp-echo/main.ts'),
+};
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !Object.hasOwn(benches, name));
-if (unknown.length > 0) {
-  process.stderr.write(
-    `bench: no bench is called ${unknown.join(', ')}; there are: ${Object.keys(benches).join(', ')}\n`,
-  );
+const parsed = parseBenchOptions(process.argv.slice(2), Object.keys(benches));
+if ('problem' in parsed) {
+  process.stderr.write(`bench: ${parsed.problem}\n${usage(Object.keys(benches))}`);
   process.exit(78);
 }
-for (const name of wanted.length > 0 ? wanted : Object.keys(benches)) {
-  process.stdout.write(`\n== ${name} ==\n`);
+if (parsed.help) {
+  process.stdout.write(usage(Object.keys(benches)));
+  process.exit(0);
+}
+for (const name of parsed.names) {
+  if (!parsed.options.json) process.stdout.write(`\n== ${name} ==\n`);
   const bench = await benches[name]?.();
-  await bench?.run();
+  await bench?.run(parsed.options);
 }

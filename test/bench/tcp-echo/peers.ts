@@ -1,0 +1,77 @@
+/** Who takes part: our server, the limit, and what people would use in its place. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import type { Command } from '../support/cores.ts';
+import { buildGo, compileC, needProgram } from '../support/programs.ts';
+import type { Workspace } from '../support/workspace.ts';
+
+export interface EchoPeer {
+  readonly name: string;
+  /** How it is started on a port of the loopback; throws PeerMissing when it cannot be. */
+  command(workspace: Workspace, port: number): Promise<Command> | Command;
+  /** How its garbage is collected on demand; peers without one process for all connections have no memory figure. */
+  readonly collectGarbage?: 'inspector' | 'SIGUSR2' | 'none';
+}
+
+/** The peer that ratios refer to. */
+export const REFERENCE_PEER = 'c-epoll';
+/** The peer that the targets are about. */
+export const OUR_PEER = 'echo-tcp';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+function nodePeer(script: string) {
+  return (_workspace: Workspace, port: number): Command => ({
+    program: process.execPath,
+    args: [here(script), String(port)],
+  });
+}
+
+export const echoPeers: readonly EchoPeer[] = [
+  {
+    name: REFERENCE_PEER,
+    command: async (workspace, port) => ({
+      program: await compileC(here('echo-epoll.c'), workspace.path('echo-epoll')),
+      args: [String(port)],
+    }),
+    collectGarbage: 'none',
+  },
+  { name: OUR_PEER, command: nodePeer('peers/stand-in.ts'), collectGarbage: 'inspector' },
+  {
+    name: 'bun',
+    command: (_workspace, port) => ({ program: needProgram('bun'), args: [here('peers/echo-bun.js'), String(port)] }),
+    collectGarbage: 'SIGUSR2',
+  },
+  {
+    name: 'go-net',
+    command: async (workspace, port) => ({
+      program: await buildGo(here('peers/echo.go'), workspace.path('echo-go'), workspace.path('go-cache')),
+      args: [String(port)],
+      variables: { GOMAXPROCS: '1' },
+    }),
+    collectGarbage: 'SIGUSR2',
+  },
+  { name: 'node-pipe', command: nodePeer('peers/node-pipe.ts'), collectGarbage: 'inspector' },
+  { name: 'node-data', command: nodePeer('peers/node-data.ts'), collectGarbage: 'inspector' },
+  {
+    name: 'socat',
+    command: (_workspace, port) => ({
+      program: needProgram('socat'),
+      args: [`TCP4-LISTEN:${port},bind=127.0.0.1,reuseaddr,backlog=4096,nodelay,fork`, 'PIPE'],
+    }),
+  },
+  {
+    name: 'xinetd',
+    command: (workspace, port) => {
+      const configuration = workspace.path('xinetd.conf');
+      writeFileSync(configuration, readFileSync(here('peers/xinetd.conf'), 'utf8').replace('@PORT@', String(port)));
+      const log = workspace.path('xinetd.log');
+      const pidFile = workspace.path('xinetd.pid');
+      return {
+        program: needProgram('xinetd'),
+        args: ['-dontfork', '-f', configuration, '-filelog', log, '-pidfile', pidFile],
+      };
+    },
+  },
+];

@@ -1,0 +1,148 @@
+/** Messages per second of every peer, in turn, and the ratio to the reference in the same round. */
+import { fileURLToPath } from 'node:url';
+
+import type { Placement } from '../support/cores.ts';
+import { reasonOf } from '../support/missing.ts';
+import type { BenchOptions } from '../support/options.ts';
+import { acceptsTcp, freeTcpPort, type RunningPeer, runLoad, startPeer } from '../support/process.ts';
+import { compileC } from '../support/programs.ts';
+import { ratiosPerRound, type Spread, spreadOf, turnOrder } from '../support/rounds.ts';
+import type { Workspace } from '../support/workspace.ts';
+import { type EchoPeer, REFERENCE_PEER } from './peers.ts';
+
+export interface LoadCase {
+  readonly name: string;
+  readonly messageBytes: number;
+  readonly connections: number;
+  /** The least ratio to the reference that issue and docs/performance.md ask of our server. */
+  readonly targetRatio: number;
+}
+
+export const loadCases: readonly LoadCase[] = [
+  { name: '64 B x 50 connections', messageBytes: 64, connections: 50, targetRatio: 0.75 },
+  { name: '16 KiB x 50 connections', messageBytes: 16 * 1024, connections: 50, targetRatio: 0.75 },
+  { name: '128 KiB x 8 connections', messageBytes: 128 * 1024, connections: 8, targetRatio: 0.85 },
+];
+
+/** What load.c prints. */
+interface LoadResult {
+  readonly messagesPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+export interface PeerFigures {
+  readonly peer: string;
+  readonly messagesPerSecond: Spread;
+  /** To the reference in the same round; undefined when the reference is missing. */
+  readonly ratio: Spread | undefined;
+  /** Median over the rounds, in microseconds. */
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+export interface CaseFigures {
+  readonly case: LoadCase;
+  readonly peers: readonly PeerFigures[];
+  /** Peers without figures, by name, with the reason. */
+  readonly missing: ReadonlyMap<string, string>;
+}
+
+interface Contender {
+  readonly name: string;
+  readonly port: number;
+  readonly running: RunningPeer;
+}
+
+/** Untimed at the start of every run: connections grow their windows, and just-in-time compilers compile. */
+const WARM_UP_MS = 300;
+
+export async function measureThroughput(
+  workspace: Workspace,
+  placement: Placement,
+  peers: readonly EchoPeer[],
+  options: BenchOptions,
+  progress: (line: string) => void,
+): Promise<CaseFigures[]> {
+  const load = await compileC(fileURLToPath(new URL('load.c', import.meta.url)), workspace.path('load'));
+  const { contenders, missing } = await startAll(workspace, placement, peers);
+  try {
+    const figures: CaseFigures[] = [];
+    for (const loadCase of loadCases) {
+      const runOne = async (contender: Contender): Promise<LoadResult> => {
+        const args = [
+          '127.0.0.1',
+          contender.port,
+          loadCase.connections,
+          loadCase.messageBytes,
+          Math.round(options.seconds * 1000),
+          WARM_UP_MS,
+        ].map(String);
+        return JSON.parse(await runLoad(workspace, placement.load({ program: load, args })));
+      };
+      figures.push(await measureCase(loadCase, contenders, missing, options.rounds, runOne, progress));
+    }
+    return figures;
+  } finally {
+    for (const { running } of contenders) await running.stop();
+  }
+}
+
+/** All servers stay up for the whole bench; one without connections takes no time from the others. */
+async function startAll(workspace: Workspace, placement: Placement, peers: readonly EchoPeer[]) {
+  const contenders: Contender[] = [];
+  const missing = new Map<string, string>();
+  for (const peer of peers) {
+    try {
+      const port = await freeTcpPort();
+      const command = placement.server(await peer.command(workspace, port));
+      const running = await startPeer(workspace, command, () => acceptsTcp(port));
+      contenders.push({ name: peer.name, port, running });
+    } catch (error) {
+      missing.set(peer.name, reasonOf(error));
+    }
+  }
+  return { contenders, missing };
+}
+
+async function measureCase(
+  loadCase: LoadCase,
+  contenders: readonly Contender[],
+  notStarted: ReadonlyMap<string, string>,
+  rounds: number,
+  runOne: (contender: Contender) => Promise<LoadResult>,
+  progress: (line: string) => void,
+): Promise<CaseFigures> {
+  const missing = new Map(notStarted);
+  const results = new Map<string, Map<number, LoadResult>>(contenders.map(({ name }) => [name, new Map()]));
+  for (let round = 0; round < rounds; round++) {
+    for (const contender of turnOrder(contenders, round)) {
+      if (missing.has(contender.name)) continue;
+      progress(`${loadCase.name}: round ${round + 1} of ${rounds}, ${contender.name}`);
+      try {
+        results.get(contender.name)?.set(round, await runOne(contender));
+      } catch (error) {
+        // One wrong or lost byte and its figures are worth nothing.
+        missing.set(contender.name, contender.running.ended() ?? `failed under load: ${reasonOf(error)}`);
+        results.delete(contender.name);
+      }
+    }
+  }
+  const reference = rates(results.get(REFERENCE_PEER));
+  const peers = [...results].map(([peer, perRound]) => {
+    const ratios = ratiosPerRound(rates(perRound), reference);
+    const all = [...perRound.values()];
+    return {
+      peer,
+      messagesPerSecond: spreadOf(all.map((result) => result.messagesPerSecond)),
+      ratio: ratios.length > 0 ? spreadOf(ratios) : undefined,
+      p50Us: spreadOf(all.map((result) => result.p50Us)).median,
+      p99Us: spreadOf(all.map((result) => result.p99Us)).median,
+    };
+  });
+  return { case: loadCase, peers, missing };
+}
+
+function rates(results: ReadonlyMap<number, LoadResult> = new Map()): Map<number, number> {
+  return new Map([...results].map(([round, result]) => [round, result.messagesPerSecond]));
+}
