@@ -2,8 +2,9 @@
  * A closed-loop load generator for TCP echo: every connection keeps exactly one message in flight.
  * One thread, epoll. Usage: load HOST PORT CONNECTIONS MESSAGE_BYTES DURATION_MS WARMUP_MS
  *
- * Prints one JSON line; `errors` counts connections that broke or brought back other bytes than went out, and
- * `missing` those that were still without an answer a while after the end. Exits 0 when both are zero, else 1.
+ * Prints one JSON line. `allMessages` counts those of the warm-up and of the end as well, `errors` the connections that
+ * broke or brought back other bytes than went out, and
+ * `missing` those still without an answer five seconds after the end. Exits 0 when both are zero, else 1.
  *
  * Content: all messages are windows into one pattern of distinct 8-byte words, and each message takes another
  * window. So sending needs no copy, and a stale or shifted reply cannot look right. What comes back is compared
@@ -51,7 +52,7 @@ static char *pattern;
 static size_t message_bytes;
 static int epoll;
 static uint64_t histogram[64 * SUB_BUCKETS];
-static uint64_t measured_messages, errors;
+static uint64_t measured_messages, all_messages, errors;
 static int in_flight, measuring, ending;
 
 static uint64_t now_ns(void) {
@@ -147,6 +148,7 @@ static void on_readable(struct connection *connection) {
 
   uint64_t now = now_ns();
   connection->messages++;
+  all_messages++;
   if (measuring) {
     measured_messages++;
     histogram[bucket_of(now - connection->started_ns)]++;
@@ -245,9 +247,9 @@ int main(int argc, char **argv) {
   ending = 1;
   run_until(now_ns() + ANSWER_GRACE_MS * 1000000ull);
 
-  printf("{\"messages\":%llu,\"seconds\":%.6f,\"messagesPerSecond\":%.1f,\"bytes\":%llu,\"errors\":%llu,"
+  printf("{\"messages\":%llu,\"allMessages\":%llu,\"seconds\":%.6f,\"messagesPerSecond\":%.1f,\"bytes\":%llu,\"errors\":%llu,"
          "\"missing\":%d,\"p50Us\":%.1f,\"p99Us\":%.1f}\n",
-         (unsigned long long)measured_messages, seconds, (double)measured_messages / seconds,
+         (unsigned long long)measured_messages, (unsigned long long)all_messages, seconds, (double)measured_messages / seconds,
          (unsigned long long)measured_messages * message_bytes, (unsigned long long)errors, in_flight,
          percentile_us(0.50), percentile_us(0.99));
   return errors == 0 && in_flight == 0 ? 0 : 1;
