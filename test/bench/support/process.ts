@@ -1,6 +1,7 @@
 /** Starting the processes of a bench and waiting for what they have to say. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -17,6 +18,11 @@ export interface RunningPeer {
   readonly pid: number;
   /** Its last words when it ended by itself, undefined while it runs. */
   ended(): string | undefined;
+  /**
+   * Processor time so far in seconds, with that of the ended processes it forked; NaN where the system does not say.
+   * Known to 10 ms.
+   */
+  cpuSeconds(): number;
   /** The last that it wrote to stderr. */
   stderr(): string;
   /** Kills it and what it forked, and waits until it is gone. */
@@ -59,7 +65,8 @@ export async function startPeer(
     await delay(RETRY_MS);
   }
   if (child.pid === undefined) throw new PeerMissing(`${command.program} could not be started`);
-  return { pid: child.pid, ended, stderr: readStderr, stop };
+  const { pid } = child;
+  return { pid, cpuSeconds: () => cpuSecondsOf(pid), ended, stderr: readStderr, stop };
 }
 
 /** Runs a load generator to its end and returns what it printed; throws with its stderr when it failed. */
@@ -97,6 +104,19 @@ export async function acceptsTcp(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** utime, stime, cutime and cstime of proc_pid_stat(5), in ticks of 10 ms on every Linux that Node runs on. */
+function cpuSecondsOf(pid: number): number {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return Number.NaN;
+  }
+  // The name of the program, in brackets, may have spaces of its own; the times are fields 14 to 17.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) / 100, 0);
 }
 
 function spawnIn(workspace: Workspace, command: Command, stdout: 'ignore' | 'pipe'): ChildProcess {

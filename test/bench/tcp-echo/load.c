@@ -3,8 +3,8 @@
  * One thread, epoll. Usage: load HOST PORT CONNECTIONS MESSAGE_BYTES DURATION_MS WARMUP_MS
  *
  * Prints one JSON line. `allMessages` counts those of the warm-up and of the end as well, `errors` the connections that
- * broke or brought back other bytes than went out, and
- * `missing` those still without an answer five seconds after the end. Exits 0 when both are zero, else 1.
+ * broke or brought back other bytes than went out, and `missing` those still without an answer five seconds after
+ * the end. Exits 0 when both are zero, else 1.
  *
  * Content: all messages are windows into one pattern of distinct 8-byte words, and each message takes another
  * window. So sending needs no copy, and a stale or shifted reply cannot look right. What comes back is compared
@@ -252,5 +252,6 @@ int main(int argc, char **argv) {
          (unsigned long long)measured_messages, (unsigned long long)all_messages, seconds, (double)measured_messages / seconds,
          (unsigned long long)measured_messages * message_bytes, (unsigned long long)errors, in_flight,
          percentile_us(0.50), percentile_us(0.99));
+  if (in_flight > 0) fprintf(stderr, "load: %d messages never came back whole\n", in_flight);
   return errors == 0 && in_flight == 0 ? 0 : 1;
 }

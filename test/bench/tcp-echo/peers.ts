@@ -21,6 +21,18 @@ export const OUR_PEER = 'echo-tcp';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
+/** Our server as users run it, but for the limits: the load is thousands of connections from one address. */
+function ourService(readingMode: 'onread' | 'data') {
+  return (_workspace: Workspace, port: number): Command => ({
+    program: process.execPath,
+    args: [
+      here('../../../services/echo-tcp/src/main.ts'),
+      ...['serve', '--host', '127.0.0.1', '--port', String(port), '--io', readingMode],
+      ...['--max-connections', 'off', '--max-connections-per-source', 'off', '--admin-socket', 'off'],
+    ],
+  });
+}
+
 function nodePeer(script: string) {
   return (_workspace: Workspace, port: number): Command => ({
     program: process.execPath,
@@ -37,7 +49,8 @@ export const echoPeers: readonly EchoPeer[] = [
     }),
     collectGarbage: 'none',
   },
-  { name: OUR_PEER, command: nodePeer('peers/stand-in.ts'), collectGarbage: 'inspector' },
+  { name: OUR_PEER, command: ourService('onread'), collectGarbage: 'inspector' },
+  { name: 'echo-tcp-data', command: ourService('data'), collectGarbage: 'inspector' },
   {
     name: 'bun',
     command: (_workspace, port) => ({ program: needProgram('bun'), args: [here('peers/echo-bun.js'), String(port)] }),

@@ -26,9 +26,16 @@ export const loadCases: readonly LoadCase[] = [
 
 /** What load.c prints. */
 interface LoadResult {
+  /** Those of the warm-up as well. */
+  readonly allMessages: number;
   readonly messagesPerSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
+}
+
+/** A run of the load, and what it cost the server. */
+interface RunResult extends LoadResult {
+  readonly cpuUsPerMessage: number;
 }
 
 export interface PeerFigures {
@@ -36,7 +43,12 @@ export interface PeerFigures {
   readonly messagesPerSecond: Spread;
   /** To the reference in the same round; undefined when the reference is missing. */
   readonly ratio: Spread | undefined;
-  /** Median over the rounds, in microseconds. */
+  /**
+   * Processor time of the server for one message, in microseconds, median over the rounds. It hardly changes when
+   * other work takes part of a core, as the rate does.
+   */
+  readonly cpuUsPerMessage: number;
+  /** Round trips in microseconds, median over the rounds. */
   readonly p50Us: number;
   readonly p99Us: number;
 }
@@ -69,16 +81,18 @@ export async function measureThroughput(
   try {
     const figures: CaseFigures[] = [];
     for (const loadCase of loadCases) {
-      const runOne = async (contender: Contender): Promise<LoadResult> => {
+      const runOne = async ({ port, running }: Contender): Promise<RunResult> => {
         const args = [
           '127.0.0.1',
-          contender.port,
+          port,
           loadCase.connections,
           loadCase.messageBytes,
           Math.round(options.seconds * 1000),
           WARM_UP_MS,
         ].map(String);
-        return JSON.parse(await runLoad(workspace, placement.load({ program: load, args })));
+        const before = running.cpuSeconds();
+        const result: LoadResult = JSON.parse(await runLoad(workspace, placement.load({ program: load, args })));
+        return { ...result, cpuUsPerMessage: ((running.cpuSeconds() - before) / result.allMessages) * 1e6 };
       };
       figures.push(await measureCase(loadCase, contenders, missing, options.rounds, runOne, progress));
     }
@@ -110,11 +124,11 @@ async function measureCase(
   contenders: readonly Contender[],
   notStarted: ReadonlyMap<string, string>,
   rounds: number,
-  runOne: (contender: Contender) => Promise<LoadResult>,
+  runOne: (contender: Contender) => Promise<RunResult>,
   progress: (line: string) => void,
 ): Promise<CaseFigures> {
   const missing = new Map(notStarted);
-  const results = new Map<string, Map<number, LoadResult>>(contenders.map(({ name }) => [name, new Map()]));
+  const results = new Map<string, Map<number, RunResult>>(contenders.map(({ name }) => [name, new Map()]));
   for (let round = 0; round < rounds; round++) {
     for (const contender of turnOrder(contenders, round)) {
       if (missing.has(contender.name)) continue;
@@ -136,6 +150,7 @@ async function measureCase(
       peer,
       messagesPerSecond: spreadOf(all.map((result) => result.messagesPerSecond)),
       ratio: ratios.length > 0 ? spreadOf(ratios) : undefined,
+      cpuUsPerMessage: spreadOf(all.map((result) => result.cpuUsPerMessage)).median,
       p50Us: spreadOf(all.map((result) => result.p50Us)).median,
       p99Us: spreadOf(all.map((result) => result.p99Us)).median,
     };
@@ -143,6 +158,6 @@ async function measureCase(
   return { case: loadCase, peers, missing };
 }
 
-function rates(results: ReadonlyMap<number, LoadResult> = new Map()): Map<number, number> {
+function rates(results: ReadonlyMap<number, RunResult> = new Map()): Map<number, number> {
   return new Map([...results].map(([round, result]) => [round, result.messagesPerSecond]));
 }
