@@ -3,7 +3,7 @@
  * each beside its peers in the same run. docs/performance.md says how to read them.
  * Nothing here runs in the test suite: a timing is a figure to read, never a pass or a fail.
  */
-import { type BenchOptions, parseBenchOptions, usage } from './support/options.ts';
+import { type BenchOptions, parseBenchOptions, UsageError, usage } from './support/options.ts';
 
 interface Bench {
   run(options: BenchOptions): Promise<void>;
@@ -26,5 +26,11 @@ if (parsed.help) {
 for (const name of parsed.names) {
   if (!parsed.options.json) process.stdout.write(`\n== ${name} ==\n`);
   const bench = await benches[name]?.();
-  await bench?.run(parsed.options);
+  try {
+    await bench?.run(parsed.options);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`bench: ${error.message}\n`);
+    process.exit(78);
+  }
 }

@@ -19,6 +19,11 @@ export type ParsedBenchOptions =
 const DEFAULT_ROUNDS = 5;
 const DEFAULT_SECONDS = 1.5;
 
+/** Thrown by a bench for options that only it can judge, such as the name of a peer. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
 export function usage(benchNames: readonly string[]): string {
   return `Usage: pnpm bench [NAME...] [options]
 
@@ -59,6 +64,24 @@ export function parseBenchOptions(argv: readonly string[], benchNames: readonly 
     options: { rounds, seconds, only, json: values.json },
     help: values.help,
   };
+}
+
+/**
+ * The peers that `--only` leaves, in their own order, and always the reference.
+ *
+ * @throws UsageError for a name that no peer has
+ */
+export function choosePeers<Peer extends { readonly name: string }>(
+  peers: readonly Peer[],
+  { only }: BenchOptions,
+  reference: string,
+): Peer[] {
+  const names = peers.map(({ name }) => name);
+  const unknown = only.filter((name) => !names.includes(name));
+  if (unknown.length > 0) {
+    throw new UsageError(`--only: no peer is called ${unknown.join(', ')}; there are: ${names.join(', ')}`);
+  }
+  return peers.filter(({ name }) => only.length === 0 || only.includes(name) || name === reference);
 }
 
 function parseCommandLine(argv: readonly string[]) {

@@ -18,10 +18,7 @@ export interface RunningPeer {
   readonly pid: number;
   /** Its last words when it ended by itself, undefined while it runs. */
   ended(): string | undefined;
-  /**
-   * Processor time so far in seconds, with that of the ended processes it forked; NaN where the system does not say.
-   * Known to 10 ms.
-   */
+  /** Its processor time so far in seconds, known to 10 ms; NaN where the system does not say. */
   cpuSeconds(): number;
   /** The last that it wrote to stderr. */
   stderr(): string;
@@ -106,7 +103,7 @@ export async function acceptsTcp(port: number): Promise<boolean> {
   }
 }
 
-/** utime, stime, cutime and cstime of proc_pid_stat(5), in ticks of 10 ms on every Linux that Node runs on. */
+/** utime and stime of proc_pid_stat(5), in ticks of 10 ms on every Linux that Node runs on. */
 function cpuSecondsOf(pid: number): number {
   let stat: string;
   try {
@@ -114,9 +111,9 @@ function cpuSecondsOf(pid: number): number {
   } catch {
     return Number.NaN;
   }
-  // The name of the program, in brackets, may have spaces of its own; the times are fields 14 to 17.
+  // The name of the program, in brackets, may have spaces of its own; the times are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) / 100, 0);
+  return fields.slice(11, 13).reduce((sum, ticks) => sum + Number(ticks) / 100, 0);
 }
 
 function spawnIn(workspace: Workspace, command: Command, stdout: 'ignore' | 'pipe'): ChildProcess {

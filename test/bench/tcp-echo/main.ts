@@ -1,7 +1,7 @@
 /** The TCP echo servers under the same load in the same run. docs/performance.md says how to read the tables. */
 import { placeOnCores } from '../support/cores.ts';
 import { describeMachine, readMachine } from '../support/machine.ts';
-import type { BenchOptions } from '../support/options.ts';
+import { type BenchOptions, choosePeers } from '../support/options.ts';
 import { renderTable } from '../support/table.ts';
 import { Workspace } from '../support/workspace.ts';
 import { measureIdleMemory, renderIdleMemory } from './idle-memory.ts';
@@ -10,13 +10,7 @@ import { judge, renderVerdicts } from './targets.ts';
 import { type CaseFigures, measureThroughput } from './throughput.ts';
 
 export async function run(options: BenchOptions): Promise<void> {
-  const names = echoPeers.map((peer) => peer.name);
-  const unknown = options.only.filter((name) => !names.includes(name));
-  if (unknown.length > 0)
-    throw new Error(`--only: no peer is called ${unknown.join(', ')}; there are: ${names.join(', ')}`);
-  const chosen = echoPeers.filter(
-    ({ name }) => options.only.length === 0 || options.only.includes(name) || name === REFERENCE_PEER,
-  );
+  const chosen = choosePeers(echoPeers, options, REFERENCE_PEER);
   using workspace = new Workspace();
   const placement = placeOnCores();
   const machine = readMachine(new Date());
@@ -28,7 +22,7 @@ export async function run(options: BenchOptions): Promise<void> {
   showProgress('');
   for (const figures of cases) write(`\n${figures.case.name}\n\n${renderCase(figures)}`);
 
-  const withMemory = chosen.filter((peer) => peer.collectGarbage !== undefined);
+  const withMemory = chosen.filter((peer) => peer.forks !== true);
   const idle = await measureIdleMemory(workspace, withMemory, showProgress);
   showProgress('');
   write(`\nMemory of an idle connection, after one message each\n\n${renderIdleMemory(idle)}`);
@@ -65,7 +59,7 @@ function renderCase({ peers, missing }: CaseFigures): string {
       row.peer,
       String(Math.round(row.messagesPerSecond.median)),
       ...[row.ratio?.median, row.ratio?.min, row.ratio?.max].map((ratio) => ratio?.toFixed(2) ?? '-'),
-      row.cpuUsPerMessage.toFixed(1),
+      row.cpuUsPerMessage?.toFixed(1) ?? '-',
       String(Math.round(row.p50Us)),
       String(Math.round(row.p99Us)),
     ]),

@@ -10,8 +10,10 @@ export interface EchoPeer {
   readonly name: string;
   /** How it is started on a port of the loopback; throws PeerMissing when it cannot be. */
   command(workspace: Workspace, port: number): Promise<Command> | Command;
-  /** How its garbage is collected on demand; peers without one process for all connections have no memory figure. */
-  readonly collectGarbage?: 'inspector' | 'SIGUSR2' | 'none';
+  /** It forks a process for every connection: there is no one process whose time and memory tell anything. */
+  readonly forks?: true;
+  /** How its garbage is collected on demand, where there is any. */
+  readonly collectGarbage?: 'inspector' | 'SIGUSR2';
 }
 
 /** The peer that ratios refer to. */
@@ -47,7 +49,6 @@ export const echoPeers: readonly EchoPeer[] = [
       program: await compileC(here('echo-epoll.c'), workspace.path('echo-epoll')),
       args: [String(port)],
     }),
-    collectGarbage: 'none',
   },
   { name: OUR_PEER, command: ourService('onread'), collectGarbage: 'inspector' },
   { name: 'echo-tcp-data', command: ourService('data'), collectGarbage: 'inspector' },
@@ -69,6 +70,7 @@ export const echoPeers: readonly EchoPeer[] = [
   { name: 'node-data', command: nodePeer('peers/node-data.ts'), collectGarbage: 'inspector' },
   {
     name: 'socat',
+    forks: true,
     command: (_workspace, port) => ({
       program: needProgram('socat'),
       args: [`TCP4-LISTEN:${port},bind=127.0.0.1,reuseaddr,backlog=4096,nodelay,fork`, 'PIPE'],
@@ -76,6 +78,7 @@ export const echoPeers: readonly EchoPeer[] = [
   },
   {
     name: 'xinetd',
+    forks: true,
     command: (workspace, port) => {
       const configuration = workspace.path('xinetd.conf');
       writeFileSync(configuration, readFileSync(here('peers/xinetd.conf'), 'utf8').replace('@PORT@', String(port)));

@@ -45,9 +45,9 @@ export interface PeerFigures {
   readonly ratio: Spread | undefined;
   /**
    * Processor time of the server for one message, in microseconds, median over the rounds. It hardly changes when
-   * other work takes part of a core, as the rate does.
+   * other work takes part of a core, as the rate does. Undefined for servers that fork for every connection.
    */
-  readonly cpuUsPerMessage: number;
+  readonly cpuUsPerMessage: number | undefined;
   /** Round trips in microseconds, median over the rounds. */
   readonly p50Us: number;
   readonly p99Us: number;
@@ -62,6 +62,7 @@ export interface CaseFigures {
 
 interface Contender {
   readonly name: string;
+  readonly forks: boolean;
   readonly port: number;
   readonly running: RunningPeer;
 }
@@ -111,7 +112,7 @@ async function startAll(workspace: Workspace, placement: Placement, peers: reado
       const port = await freeTcpPort();
       const command = placement.server(await peer.command(workspace, port));
       const running = await startPeer(workspace, command, () => acceptsTcp(port));
-      contenders.push({ name: peer.name, port, running });
+      contenders.push({ name: peer.name, forks: peer.forks === true, port, running });
     } catch (error) {
       missing.set(peer.name, reasonOf(error));
     }
@@ -143,6 +144,7 @@ async function measureCase(
     }
   }
   const reference = rates(results.get(REFERENCE_PEER));
+  const forking = new Set(contenders.filter(({ forks }) => forks).map(({ name }) => name));
   const peers = [...results].map(([peer, perRound]) => {
     const ratios = ratiosPerRound(rates(perRound), reference);
     const all = [...perRound.values()];
@@ -150,7 +152,7 @@ async function measureCase(
       peer,
       messagesPerSecond: spreadOf(all.map((result) => result.messagesPerSecond)),
       ratio: ratios.length > 0 ? spreadOf(ratios) : undefined,
-      cpuUsPerMessage: spreadOf(all.map((result) => result.cpuUsPerMessage)).median,
+      cpuUsPerMessage: forking.has(peer) ? undefined : spreadOf(all.map((result) => result.cpuUsPerMessage)).median,
       p50Us: spreadOf(all.map((result) => result.p50Us)).median,
       p99Us: spreadOf(all.map((result) => result.p99Us)).median,
     };
