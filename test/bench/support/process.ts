@@ -20,6 +20,8 @@ export interface RunningPeer {
   ended(): string | undefined;
   /** Its processor time so far in seconds, known to 10 ms; NaN where the system does not say. */
   cpuSeconds(): number;
+  /** How long in seconds its main thread was ready to run and did not; NaN where the system does not say. */
+  waitedSeconds(): number;
   /** The last that it wrote to stderr. */
   stderr(): string;
   /** Kills it and what it forked, and waits until it is gone. */
@@ -63,7 +65,14 @@ export async function startPeer(
   }
   if (child.pid === undefined) throw new PeerMissing(`${command.program} could not be started`);
   const { pid } = child;
-  return { pid, cpuSeconds: () => cpuSecondsOf(pid), ended, stderr: readStderr, stop };
+  return {
+    pid,
+    cpuSeconds: () => cpuSecondsOf(pid),
+    waitedSeconds: () => waitedSecondsOf(pid),
+    ended,
+    stderr: readStderr,
+    stop,
+  };
 }
 
 /** Runs a load generator to its end and returns what it printed; throws with its stderr when it failed. */
@@ -105,15 +114,24 @@ export async function acceptsTcp(port: number): Promise<boolean> {
 
 /** utime and stime of proc_pid_stat(5), in ticks of 10 ms on every Linux that Node runs on. */
 function cpuSecondsOf(pid: number): number {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return Number.NaN;
-  }
+  const stat = readProc(pid, 'stat');
   // The name of the program, in brackets, may have spaces of its own; the times are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(11, 13).reduce((sum, ticks) => sum + Number(ticks) / 100, 0);
+  return (Number(fields[11] ?? Number.NaN) + Number(fields[12] ?? Number.NaN)) / 100;
+}
+
+/** The second figure of schedstat: nanoseconds on a run queue. */
+function waitedSecondsOf(pid: number): number {
+  return Number(readProc(pid, 'schedstat').split(' ')[1] ?? Number.NaN) / 1e9;
+}
+
+/** Empty where there is no such file. */
+function readProc(pid: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function spawnIn(workspace: Workspace, command: Command, stdout: 'ignore' | 'pipe'): ChildProcess {

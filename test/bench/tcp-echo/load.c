@@ -4,7 +4,8 @@
  *
  * Prints one JSON line. `allMessages` counts those of the warm-up and of the end as well, `errors` the connections that
  * broke or brought back other bytes than went out, and `missing` those still without an answer five seconds after
- * the end. Exits 0 when both are zero, else 1.
+ * the end; with either it exits 1. `waitedSeconds` is the time that other processes took from the generator while it
+ * measured.
  *
  * Content: all messages are windows into one pattern of distinct 8-byte words, and each message takes another
  * window. So sending needs no copy, and a stale or shifted reply cannot look right. What comes back is compared
@@ -59,6 +60,16 @@ static uint64_t now_ns(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Seconds that this process was ready to run and did not, because others had its core; 0 where nobody counts it. */
+static double waited_seconds(void) {
+  unsigned long long ran_ns, waited_ns = 0;
+  FILE *file = fopen("/proc/self/schedstat", "r");
+  if (file == NULL) return 0;
+  if (fscanf(file, "%llu %llu", &ran_ns, &waited_ns) != 2) waited_ns = 0;
+  fclose(file);
+  return (double)waited_ns / 1e9;
 }
 
 static void die(const char *step) {
@@ -240,18 +251,20 @@ int main(int argc, char **argv) {
 
   run_until(now_ns() + warmup_ns);
   measuring = 1;
+  double waited_before = waited_seconds();
   uint64_t started = now_ns();
   run_until(started + duration_ns);
   double seconds = (double)(now_ns() - started) / 1e9;
+  double waited = waited_seconds() - waited_before;
   measuring = 0;
   ending = 1;
   run_until(now_ns() + ANSWER_GRACE_MS * 1000000ull);
 
   printf("{\"messages\":%llu,\"allMessages\":%llu,\"seconds\":%.6f,\"messagesPerSecond\":%.1f,\"bytes\":%llu,\"errors\":%llu,"
-         "\"missing\":%d,\"p50Us\":%.1f,\"p99Us\":%.1f}\n",
+         "\"missing\":%d,\"waitedSeconds\":%.6f,\"p50Us\":%.1f,\"p99Us\":%.1f}\n",
          (unsigned long long)measured_messages, (unsigned long long)all_messages, seconds, (double)measured_messages / seconds,
          (unsigned long long)measured_messages * message_bytes, (unsigned long long)errors, in_flight,
-         percentile_us(0.50), percentile_us(0.99));
+         waited, percentile_us(0.50), percentile_us(0.99));
   if (in_flight > 0) fprintf(stderr, "load: %d messages never came back whole\n", in_flight);
   return errors == 0 && in_flight == 0 ? 0 : 1;
 }

@@ -20,7 +20,7 @@ export async function run(options: BenchOptions): Promise<void> {
 
   const cases = await measureThroughput(workspace, placement, chosen, options, showProgress);
   showProgress('');
-  for (const figures of cases) write(`\n${figures.case.name}\n\n${renderCase(figures)}`);
+  for (const figures of cases) write(`\n${figures.case.name}\n\n${renderCase(figures)}${renderDisturbance(figures)}`);
 
   const withMemory = chosen.filter((peer) => peer.forks !== true);
   const idle = await measureIdleMemory(workspace, withMemory, showProgress);
@@ -40,6 +40,11 @@ export async function run(options: BenchOptions): Promise<void> {
 /** One line that is written over, on a terminal only. */
 function showProgress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+}
+
+function renderDisturbance({ runs, disturbedRuns }: CaseFigures): string {
+  if (disturbedRuns === 0) return '';
+  return `\n${disturbedRuns} of ${runs} runs were disturbed by other work on the machine: mistrust the ratios.\n`;
 }
 
 function renderCase({ peers, missing }: CaseFigures): string {

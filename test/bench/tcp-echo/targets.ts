@@ -34,17 +34,17 @@ function judgeRatio(figures: CaseFigures): Verdict {
   return { target, measured: ratio.toFixed(2), met: ratio >= figures.case.targetRatio };
 }
 
-/** By the medians of messages per second, in the case where the lead is least. */
+/** By the medians of the ratios to the reference, in the case where the lead is least. */
 function judgeLead(cases: readonly CaseFigures[], beaten: string): Verdict {
   const target = `ahead of ${beaten} in every case`;
   const leads = cases.flatMap(({ peers }) => {
-    const rate = (name: string) => peers.find(({ peer }) => peer === name)?.messagesPerSecond.median;
-    const [ours, theirs] = [rate(OUR_PEER), rate(beaten)];
+    const ratio = (name: string) => peers.find(({ peer }) => peer === name)?.ratio?.median;
+    const [ours, theirs] = [ratio(OUR_PEER), ratio(beaten)];
     return ours === undefined || theirs === undefined ? [] : [ours / theirs];
   });
   if (leads.length < cases.length) return { target, measured: 'not measured', met: undefined };
   const least = Math.min(...leads);
-  return { target, measured: `${least.toFixed(2)} times its rate or more`, met: least > 1 };
+  return { target, measured: `at least ${least.toFixed(2)} times its rate`, met: least > 1 };
 }
 
 export function renderVerdicts(verdicts: readonly Verdict[]): string {
