@@ -1,5 +1,5 @@
-import { FramingError, type FramingErrorCode } from './errors.ts';
-import { copyBytes, HeldBytes } from './held-bytes.ts';
+import { FramingError } from './errors.ts';
+import { copyBytes, fits, HeldBytes } from './held-bytes.ts';
 import { checkChoice, checkMaxFrameBytes } from './options.ts';
 
 /** The options every decoder takes. */
@@ -31,6 +31,11 @@ export interface Decoder {
   readonly ownsFrames: boolean;
 }
 
+/**
+ * Receives one frame: the bytes `[start, end)` of `bytes`, good during the call only. It may not call the decoder.
+ */
+export type FrameVisitor = (bytes: Buffer, start: number, end: number) => void;
+
 /** The frame of no bytes. One is enough: it has no bytes to write over. */
 const EMPTY_FRAME = Buffer.alloc(0);
 
@@ -52,7 +57,7 @@ export abstract class FrameDecoder implements Decoder {
   protected readonly skipsOversized: boolean;
   #failure: FramingError | undefined;
   #ended = false;
-  #delivered = 0;
+  #busy = false;
   #skipped = 0;
 
   constructor(options: DecoderOptions) {
@@ -70,19 +75,40 @@ export abstract class FrameDecoder implements Decoder {
    *   `end`, or if the chunk is not a Uint8Array.
    */
   push(chunk: Uint8Array): Iterable<Buffer> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#ended) throw new FramingError('FRAMING_MISUSE', 'push was called after end');
-    const bytes = asBuffer(chunk);
+    const pushed = asBuffer(chunk);
     const frames: Buffer[] = [];
     try {
-      this.decode(bytes, frames);
+      this.feed(pushed, (bytes, start, end) => {
+        frames.push(this.#frameOf(bytes, start, end, bytes === pushed));
+      });
     } catch (error) {
-      const failure = this.#fail(error, frames.length);
-      if (frames.length === 0) throw failure;
-      return framesThenFault(frames, failure);
+      if (frames.length === 0) throw error;
+      return framesThenFault(frames, error);
     }
-    this.#delivered += frames.length;
     return frames;
+  }
+
+  /**
+   * Like `push`, but calls `visit` for each frame and makes no object for it: several times quicker for small frames.
+   * A fault is thrown when all frames before it have been visited. What `visit` throws is thrown on, and leaves the
+   * decoder failed, as the rest of the chunk is lost.
+   *
+   * @throws FramingError as `push`, and FRAMING_MISUSE if called by a visitor.
+   */
+  feed(chunk: Uint8Array, visit: FrameVisitor): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#ended) throw new FramingError('FRAMING_MISUSE', 'a chunk was pushed after end');
+    if (this.#busy)
+      throw new FramingError('FRAMING_MISUSE', 'a visitor pushed a chunk into the decoder that called it');
+    const bytes = asBuffer(chunk);
+    this.#busy = true;
+    try {
+      this.decode(bytes, visit);
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      this.#busy = false;
+    }
   }
 
   /**
@@ -97,11 +123,13 @@ export abstract class FrameDecoder implements Decoder {
     this.#ended = true;
     const frames: Buffer[] = [];
     try {
-      this.finish(frames);
+      this.finish((bytes, start, end) => {
+        frames.push(this.#frameOf(bytes, start, end, false));
+      });
     } catch (error) {
-      throw this.#fail(error, 0);
+      throw this.#fail(error);
     }
-    this.#delivered += frames.length;
+    this.release();
     return frames;
   }
 
@@ -118,12 +146,14 @@ export abstract class FrameDecoder implements Decoder {
     return this.#skipped;
   }
 
-  /** Decodes all of `chunk`, appending to `frames` as they are completed, and copies what remains. */
-  protected abstract decode(chunk: Buffer, frames: Buffer[]): void;
+  /** Decodes all of `chunk`, visiting each frame that it completes, and copies what remains. */
+  protected abstract decode(chunk: Buffer, visit: FrameVisitor): void;
   /** Throws FRAME_TRUNCATED unless the bytes so far are whole frames. */
-  protected abstract finish(frames: Buffer[]): void;
+  protected abstract finish(visit: FrameVisitor): void;
   /** Lets go of the memory held. */
   protected abstract release(): void;
+  /** How many frames were visited so far. */
+  protected abstract get visitedFrames(): number;
 
   /** Counts a frame that is passed over; throws FRAME_TOO_LONG unless that was chosen. */
   protected passOver(declared?: number): void {
@@ -131,14 +161,24 @@ export abstract class FrameDecoder implements Decoder {
     this.#skipped += 1;
   }
 
-  #fail(error: unknown, completed: number): FramingError {
+  /** The visited bytes as a frame of the kind that was chosen. Held memory that fits is given up, not copied. */
+  #frameOf(bytes: Buffer, start: number, end: number, fromChunk: boolean): Buffer {
+    if (start === end) return EMPTY_FRAME;
+    if (this.ownsFrames && (fromChunk || !fits(bytes, end - start))) return copyBytes(bytes, start, end);
+    return bytes.subarray(start, end);
+  }
+
+  /** Makes the decoder stay failed; returns what to throw now. */
+  #fail(error: unknown): unknown {
     this.release();
-    const frame = this.#delivered + completed + this.#skipped;
-    const code: FramingErrorCode = error instanceof FramingError ? error.code : 'FRAMING_MISUSE';
-    const what = error instanceof Error ? error.message : String(error);
-    const cause = error instanceof FramingError ? {} : { cause: error };
-    this.#failure = new FramingError(code, `frame ${frame}: ${what}`, { frame, ...cause });
-    return this.#failure;
+    const frame = this.visitedFrames + this.#skipped;
+    if (error instanceof FramingError) {
+      this.#failure = new FramingError(error.code, `frame ${frame}: ${error.message}`, { frame });
+      return this.#failure;
+    }
+    const what = `frame ${frame}: what received it threw an error`;
+    this.#failure = new FramingError('FRAMING_MISUSE', what, { frame, cause: error });
+    return error;
   }
 }
 
@@ -160,16 +200,21 @@ export abstract class MeasuredDecoder extends FrameDecoder {
   #neededBytes = 0;
   /** How many bytes of an oversized frame are still to be passed over. */
   #skipBytes = 0;
+  #visited = 0;
 
   /** @param overheadBytes the most that head and tail of one frame take together. */
   constructor(options: DecoderOptions, overheadBytes: number) {
     super(options);
     this.#mostBytes = this.maxFrameBytes + overheadBytes;
-    this.#held = new HeldBytes(this.#mostBytes + LOOKAHEAD_BYTES);
+    this.#held = new HeldBytes(this.#mostBytes + LOOKAHEAD_BYTES, this.ownsFrames);
   }
 
   get bufferedBytes(): number {
     return this.#held.length;
+  }
+
+  protected override get visitedFrames(): number {
+    return this.#visited;
   }
 
   /**
@@ -191,25 +236,32 @@ export abstract class MeasuredDecoder extends FrameDecoder {
   /** Called with the last byte of a frame that was passed over, to check what the form says about it. */
   protected checkSkippedEnd(_lastByte: number): void {}
 
-  protected override decode(chunk: Buffer, frames: Buffer[]): void {
+  protected override decode(chunk: Buffer, visit: FrameVisitor): void {
     let offset = this.#skipBytes > 0 ? this.#skip(chunk, 0) : 0;
-    if (this.#held.length > 0 && offset < chunk.length) offset = this.#complete(chunk, frames);
+    if (this.#held.length > 0) offset = this.#complete(chunk, visit);
     const end = chunk.length;
-    while (offset < end) {
-      const total = this.measure(chunk, offset, end);
-      if (total < 0) {
-        this.#skipBytes = -total;
-        offset = this.#skip(chunk, offset);
-      } else if (total > end - offset) {
-        this.#hold(chunk, offset, total);
-        return;
-      } else {
+    let visited = 0;
+    try {
+      while (offset < end) {
+        const total = this.measure(chunk, offset, end);
+        if (total < 0) {
+          this.#skipBytes = -total;
+          offset = this.#skip(chunk, offset);
+          continue;
+        }
+        if (total > end - offset) {
+          this.#hold(chunk, offset, total);
+          break;
+        }
         const from = offset + this.headBytes;
         offset += total;
         const to = offset - this.tailBytes;
         if (to - from > this.maxFrameBytes) throw tooLong(this.maxFrameBytes);
-        frames.push(frameOf(chunk, from, to, this.ownsFrames));
+        visited += 1;
+        visit(chunk, from, to);
       }
+    } finally {
+      this.#visited += visited;
     }
   }
 
@@ -245,7 +297,7 @@ export abstract class MeasuredDecoder extends FrameDecoder {
   }
 
   /** Completes the held frame from the start of `chunk`; returns where the next frame starts, or the chunk's length. */
-  #complete(chunk: Buffer, frames: Buffer[]): number {
+  #complete(chunk: Buffer, visit: FrameVisitor): number {
     const held = this.#held;
     let offset = 0;
     while (offset < chunk.length) {
@@ -258,7 +310,7 @@ export abstract class MeasuredDecoder extends FrameDecoder {
       if (Math.abs(total) <= held.length) {
         // Bytes taken beyond the frame's end are still in the chunk: decoding goes on there, and so they are given back.
         offset -= held.length - Math.abs(total);
-        this.#leave(total, frames);
+        this.#leave(total, visit);
         return offset;
       }
       if (total < 0) {
@@ -273,7 +325,7 @@ export abstract class MeasuredDecoder extends FrameDecoder {
   }
 
   /** Delivers the complete frame that is held, or passes over it. */
-  #leave(total: number, frames: Buffer[]): void {
+  #leave(total: number, visit: FrameVisitor): void {
     const held = this.#held;
     if (total < 0) {
       const lastByte = held.bytes[-total - 1] as number;
@@ -283,7 +335,8 @@ export abstract class MeasuredDecoder extends FrameDecoder {
     }
     const to = total - this.tailBytes;
     if (to - this.headBytes > this.maxFrameBytes) throw tooLong(this.maxFrameBytes);
-    frames.push(held.deliver(this.headBytes, to, this.ownsFrames));
+    this.#visited += 1;
+    visit(held.lend(to - this.headBytes), this.headBytes, to);
   }
 
   #checkNeeded(needed: number): void {
@@ -295,12 +348,6 @@ export abstract class MeasuredDecoder extends FrameDecoder {
 export function tooLong(maxFrameBytes: number, declared?: number): FramingError {
   const what = declared === undefined ? 'it is longer than' : `it declares ${declared} bytes, more than`;
   return new FramingError('FRAME_TOO_LONG', `${what} the ${maxFrameBytes} bytes allowed`);
-}
-
-/** The bytes `[from, to)` of a chunk as a frame: a view, or a copy if the receiver is to own it. */
-export function frameOf(chunk: Buffer, from: number, to: number, owned: boolean): Buffer {
-  if (from === to) return EMPTY_FRAME;
-  return owned ? copyBytes(chunk, from, to) : chunk.subarray(from, to);
 }
 
 /**
@@ -317,7 +364,7 @@ export function asBuffer(chunk: Uint8Array): Buffer {
   throw new FramingError('FRAMING_MISUSE', `a chunk must be a Uint8Array, and this one is of type ${typeof chunk}`);
 }
 
-function* framesThenFault(frames: Buffer[], fault: FramingError): Generator<Buffer> {
+function* framesThenFault(frames: Buffer[], fault: unknown): Generator<Buffer> {
   yield* frames;
   throw fault;
 }

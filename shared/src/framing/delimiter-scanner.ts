@@ -1,4 +1,4 @@
-import { frameOf } from './decoder.ts';
+import type { FrameVisitor } from './decoder.ts';
 import { FramingError } from './errors.ts';
 import { HeldBytes } from './held-bytes.ts';
 
@@ -13,7 +13,7 @@ export interface DelimiterScannerOptions {
   stripCr: boolean;
   /** The longest frame, in bytes without its delimiter. */
   maxFrameBytes: number;
-  /** Whether frames are copied out of the chunk. */
+  /** Whether the receiver of a frame keeps its memory. */
   owned: boolean;
   /** Called once for each frame that is too long; throws if such frames may not be passed over. */
   passOver(): void;
@@ -24,12 +24,11 @@ export interface DelimiterScannerOptions {
  * `counted-payload` have in common. Every byte is searched once: what is held has been searched already.
  */
 export class DelimiterScanner {
-  /** Where the frame after the one found last begins in the chunk; the chunk's length if there was none. */
-  offset = 0;
+  /** How many frames were visited so far. */
+  visitedFrames = 0;
   readonly #delimiter: Buffer;
   readonly #stripCr: boolean;
   readonly #maxFrameBytes: number;
-  readonly #owned: boolean;
   readonly #passOver: () => void;
   readonly #held: HeldBytes;
   /** The most that can be held before it is certain that the frame is too long. */
@@ -41,10 +40,9 @@ export class DelimiterScanner {
     this.#delimiter = options.delimiter;
     this.#stripCr = options.stripCr;
     this.#maxFrameBytes = options.maxFrameBytes;
-    this.#owned = options.owned;
     this.#passOver = options.passOver;
     this.#mostHeldBytes = options.maxFrameBytes + options.delimiter.length - 1 + (options.stripCr ? 1 : 0);
-    this.#held = new HeldBytes(this.#mostHeldBytes + options.delimiter.length);
+    this.#held = new HeldBytes(this.#mostHeldBytes + options.delimiter.length, options.owned);
   }
 
   get bufferedBytes(): number {
@@ -57,45 +55,32 @@ export class DelimiterScanner {
   }
 
   /**
-   * The next frame that ends in `chunk[from, length)`, or undefined if none does: then the rest of the chunk is held.
-   * `offset` tells where to go on.
+   * Visits the next frame that ends in `chunk[from, length)`, which is at least one byte, and returns where to go on.
+   * If none ends there, the rest of the chunk is held and its length returned. A frame that is passed over is not
+   * visited. The state is in order before the visit, so a visitor may stop, and what it throws passes through.
    *
    * @throws FramingError FRAME_TOO_LONG (from `passOver`).
    */
-  next(chunk: Buffer, from: number): Buffer | undefined {
-    let start = from;
-    if (this.insideFrame && start < chunk.length) {
-      const frame = this.#complete(chunk, start);
-      if (frame !== undefined || this.insideFrame) return frame;
-      start = this.offset;
+  next(chunk: Buffer, from: number, visit: FrameVisitor): number {
+    if (this.insideFrame) return this.#complete(chunk, from, visit);
+    const at = this.#find(chunk, from);
+    if (at < 0) {
+      this.#hold(chunk, from);
+      return chunk.length;
     }
-    while (start < chunk.length) {
-      const at = this.#find(chunk, start);
-      if (at < 0) break;
-      const next = at + this.#delimiter.length;
-      const end = this.#contentEnd(chunk, start, at);
-      if (end - start <= this.#maxFrameBytes) {
-        this.offset = next;
-        return frameOf(chunk, start, end, this.#owned);
-      }
+    const end = this.#contentEnd(chunk, from, at);
+    if (end - from > this.#maxFrameBytes) {
       this.#passOver();
-      start = next;
+    } else {
+      this.visitedFrames += 1;
+      visit(chunk, from, end);
     }
-    this.offset = chunk.length;
-    if (start < chunk.length) this.#hold(chunk, start);
-    return undefined;
+    return at + this.#delimiter.length;
   }
 
-  /** The unfinished frame as it stands, for a form whose last frame needs no delimiter; undefined if there is none. */
-  takeUnfinished(): Buffer | undefined {
-    const length = this.#held.length;
-    if (length > this.#maxFrameBytes) this.#passOver();
-    const frame =
-      this.#passing || length === 0 || length > this.#maxFrameBytes
-        ? undefined
-        : this.#held.deliver(0, length, this.#owned);
-    this.release();
-    return frame;
+  /** Visits the unfinished frame as it stands, if there is one: for a form whose last frame needs no delimiter. */
+  visitUnfinished(visit: FrameVisitor): void {
+    if (this.#held.length > 0 && !this.#passing) this.#leave(this.#held.length, visit);
   }
 
   /** The error of a stream that ends here, inside a frame. */
@@ -110,35 +95,41 @@ export class DelimiterScanner {
     this.#passing = false;
   }
 
-  /** Completes the frame begun in earlier chunks; undefined if it does not end here or is passed over. */
-  #complete(chunk: Buffer, from: number): Buffer | undefined {
+  /** Completes the frame begun in earlier chunks, if it ends here; returns where to go on. */
+  #complete(chunk: Buffer, from: number, visit: FrameVisitor): number {
     const held = this.#held;
     const before = held.length;
     const across = this.#findAcross(chunk, from);
     if (across >= 0) {
-      this.offset = from + across + this.#delimiter.length - before;
-      return this.#leave(this.#contentEnd(held.bytes, 0, across));
+      this.#leave(this.#contentEnd(held.bytes, 0, across), visit);
+      return from + across + this.#delimiter.length - before;
     }
     const at = this.#find(chunk, from);
     if (at < 0) {
-      this.offset = chunk.length;
       this.#hold(chunk, from);
-      return undefined;
+      return chunk.length;
     }
-    this.offset = at + this.#delimiter.length;
-    // Too long whether or not its last byte is a CR: not worth holding. The CR is looked for once all is in one place.
-    if (before + at - from <= this.#mostHeldBytes && !this.#passing) held.append(chunk, from, at);
-    else return this.#leave(before + at - from);
-    return this.#leave(this.#contentEnd(held.bytes, 0, held.length));
+    const length = before + at - from;
+    if (this.#passing || length > this.#mostHeldBytes) {
+      this.#leave(length, visit);
+    } else {
+      // The CR before the delimiter may be in either part: it is looked for once all is in one place.
+      held.append(chunk, from, at);
+      this.#leave(this.#contentEnd(held.bytes, 0, length), visit);
+    }
+    return at + this.#delimiter.length;
   }
 
-  /** Delivers the held frame, whose content ends at `end`, unless it is passed over. */
-  #leave(end: number): Buffer | undefined {
-    if (!this.#passing && end <= this.#maxFrameBytes) return this.#held.deliver(0, end, this.#owned);
+  /** Visits the held frame, whose content ends at `end`, unless it is passed over. */
+  #leave(end: number, visit: FrameVisitor): void {
+    if (!this.#passing && end <= this.#maxFrameBytes) {
+      this.visitedFrames += 1;
+      visit(this.#held.lend(end), 0, end);
+      return;
+    }
     if (!this.#passing) this.#passOver();
     this.#passing = false;
     this.#held.clear();
-    return undefined;
   }
 
   /** Puts aside `chunk[from, length)`, in which there is no delimiter. */

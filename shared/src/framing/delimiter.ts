@@ -1,4 +1,4 @@
-import { type DecoderOptions, FrameDecoder } from './decoder.ts';
+import { type DecoderOptions, FrameDecoder, type FrameVisitor } from './decoder.ts';
 import { DelimiterScanner } from './delimiter-scanner.ts';
 import { checkPayloadBytes, type FrameEncoder } from './encoder.ts';
 import { FramingError } from './errors.ts';
@@ -42,16 +42,15 @@ export class DelimiterDecoder extends FrameDecoder {
     return this.scanner.bufferedBytes;
   }
 
-  protected override decode(chunk: Buffer, frames: Buffer[]): void {
-    const scanner = this.scanner;
-    let frame = scanner.next(chunk, 0);
-    while (frame !== undefined) {
-      frames.push(frame);
-      frame = scanner.next(chunk, scanner.offset);
-    }
+  protected override get visitedFrames(): number {
+    return this.scanner.visitedFrames;
   }
 
-  protected override finish(_frames: Buffer[]): void {
+  protected override decode(chunk: Buffer, visit: FrameVisitor): void {
+    for (let offset = 0; offset < chunk.length; ) offset = this.scanner.next(chunk, offset, visit);
+  }
+
+  protected override finish(_visit: FrameVisitor): void {
     if (this.scanner.insideFrame) throw this.scanner.truncated();
   }
 

@@ -20,10 +20,15 @@ export class HeldBytes {
   length = 0;
   #other: Buffer = NO_MEMORY;
   readonly #mostBytes: number;
+  readonly #owned: boolean;
 
-  /** @param mostBytes the most that is ever held: doubling stops there. */
-  constructor(mostBytes: number) {
+  /**
+   * @param mostBytes the most that is ever held: doubling stops there.
+   * @param owned whether the receiver of a frame keeps its memory.
+   */
+  constructor(mostBytes: number, owned: boolean) {
     this.#mostBytes = mostBytes;
+    this.#owned = owned;
   }
 
   /** Appends `source[from, to)`. */
@@ -53,18 +58,17 @@ export class HeldBytes {
   }
 
   /**
-   * Delivers `[from, to)` of the held bytes as a frame and holds nothing any more.
-   * The frame stays as it is until the memory's next turn but one, that is through the whole of this push.
-   * With `owned` it stays so for ever, and has at most twice its own size in memory.
+   * Lends out the memory with the complete frame in it, of which `frameBytes` are delivered, and holds nothing any more.
+   * The memory is written over at its next turn but one, so not before the next push. If frames are to be owned by
+   * their receiver and this one fits its memory, the memory is given up with it.
    */
-  deliver(from: number, to: number, owned: boolean): Buffer {
+  lend(frameBytes: number): Buffer {
     const memory = this.bytes;
-    this.length = 0;
-    if (from === to) return NO_MEMORY;
-    if (owned && (to - from) * 2 < memory.length) return copyBytes(memory, from, to);
+    const givenUp = memory.length > REUSED_CAPACITY_BYTES || (this.#owned && fits(memory, frameBytes));
     this.bytes = this.#other;
-    this.#other = owned || memory.length > REUSED_CAPACITY_BYTES ? NO_MEMORY : memory;
-    return memory.subarray(from, to);
+    this.#other = givenUp ? NO_MEMORY : memory;
+    this.length = 0;
+    return memory;
   }
 
   /** Lets go of all memory. */
@@ -80,6 +84,11 @@ export class HeldBytes {
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
+}
+
+/** Whether a frame fills at least half of its memory, so that it may keep it. */
+export function fits(memory: Uint8Array, frameBytes: number): boolean {
+  return frameBytes * 2 >= memory.length;
 }
 
 /** The bytes `[from, to)` in memory of their own, shared with nothing. */

@@ -1,4 +1,4 @@
-import type { DecoderOptions } from './decoder.ts';
+import type { DecoderOptions, FrameVisitor } from './decoder.ts';
 import { DelimiterDecoder } from './delimiter.ts';
 import { checkPayloadBytes, type FrameEncoder } from './encoder.ts';
 import { FramingError } from './errors.ts';
@@ -41,10 +41,9 @@ export class LinesDecoder extends DelimiterDecoder {
     this.#deliversLast = checkChoice('lastLine', options.lastLine ?? 'refuse', ['refuse', 'deliver']) === 'deliver';
   }
 
-  protected override finish(frames: Buffer[]): void {
-    if (!this.#deliversLast) super.finish(frames);
-    const last = this.scanner.takeUnfinished();
-    if (last !== undefined) frames.push(last);
+  protected override finish(visit: FrameVisitor): void {
+    if (this.#deliversLast) this.scanner.visitUnfinished(visit);
+    else super.finish(visit);
   }
 }
 
