@@ -237,6 +237,7 @@ export abstract class MeasuredDecoder extends FrameDecoder {
   protected checkSkippedEnd(_lastByte: number): void {}
 
   protected override decode(chunk: Buffer, visit: FrameVisitor): void {
+    this.#held.recycle();
     let offset = this.#skipBytes > 0 ? this.#skip(chunk, 0) : 0;
     if (this.#held.length > 0) offset = this.#complete(chunk, visit);
     const end = chunk.length;

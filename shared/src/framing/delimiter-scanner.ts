@@ -27,6 +27,9 @@ export class DelimiterScanner {
   /** How many frames were visited so far. */
   visitedFrames = 0;
   readonly #delimiter: Buffer;
+  readonly #delimiterBytes: number;
+  /** The delimiter if it is a single byte, else -1. */
+  readonly #single: number;
   readonly #stripCr: boolean;
   readonly #maxFrameBytes: number;
   readonly #passOver: () => void;
@@ -38,6 +41,8 @@ export class DelimiterScanner {
 
   constructor(options: DelimiterScannerOptions) {
     this.#delimiter = options.delimiter;
+    this.#delimiterBytes = options.delimiter.length;
+    this.#single = options.delimiter.length === 1 ? (options.delimiter[0] as number) : -1;
     this.#stripCr = options.stripCr;
     this.#maxFrameBytes = options.maxFrameBytes;
     this.#passOver = options.passOver;
@@ -54,6 +59,11 @@ export class DelimiterScanner {
     return this.#held.length > 0 || this.#passing;
   }
 
+  /** Says that a new chunk begins: frames visited in the one before are not read any more. */
+  recycle(): void {
+    this.#held.recycle();
+  }
+
   /**
    * Visits the next frame that ends in `chunk[from, length)`, which is at least one byte, and returns where to go on.
    * If none ends there, the rest of the chunk is held and its length returned. A frame that is passed over is not
@@ -62,20 +72,20 @@ export class DelimiterScanner {
    * @throws FramingError FRAME_TOO_LONG (from `passOver`).
    */
   next(chunk: Buffer, from: number, visit: FrameVisitor): number {
-    if (this.insideFrame) return this.#complete(chunk, from, visit);
-    const at = this.#find(chunk, from);
+    if (this.#held.length > 0 || this.#passing) return this.#complete(chunk, from, visit);
+    const at = this.#single >= 0 ? findByte(chunk, this.#single, from) : this.#find(chunk, from);
     if (at < 0) {
       this.#hold(chunk, from);
       return chunk.length;
     }
-    const end = this.#contentEnd(chunk, from, at);
-    if (end - from > this.#maxFrameBytes) {
-      this.#passOver();
-    } else {
+    const end = this.#stripCr && at > from && chunk[at - 1] === CR ? at - 1 : at;
+    if (end - from <= this.#maxFrameBytes) {
       this.visitedFrames += 1;
       visit(chunk, from, end);
+    } else {
+      this.#passOver();
     }
-    return at + this.#delimiter.length;
+    return at + this.#delimiterBytes;
   }
 
   /** Visits the unfinished frame as it stands, if there is one: for a form whose last frame needs no delimiter. */
@@ -102,7 +112,7 @@ export class DelimiterScanner {
     const across = this.#findAcross(chunk, from);
     if (across >= 0) {
       this.#leave(this.#contentEnd(held.bytes, 0, across), visit);
-      return from + across + this.#delimiter.length - before;
+      return from + across + this.#delimiterBytes - before;
     }
     const at = this.#find(chunk, from);
     if (at < 0) {
@@ -117,7 +127,7 @@ export class DelimiterScanner {
       held.append(chunk, from, at);
       this.#leave(this.#contentEnd(held.bytes, 0, length), visit);
     }
-    return at + this.#delimiter.length;
+    return at + this.#delimiterBytes;
   }
 
   /** Visits the held frame, whose content ends at `end`, unless it is passed over. */
@@ -139,14 +149,14 @@ export class DelimiterScanner {
       this.#passing = true;
     }
     // Of a frame that is passed over, only what may be the start of its delimiter matters.
-    const kept = this.#passing ? this.#delimiter.length - 1 : Number.POSITIVE_INFINITY;
+    const kept = this.#passing ? this.#delimiterBytes - 1 : Number.POSITIVE_INFINITY;
     this.#held.append(chunk, Math.max(from, chunk.length - kept), chunk.length);
     this.#held.keepLast(kept);
   }
 
   /** Where in the held bytes a delimiter begins that ends in `chunk` at `from` or after; -1 if none does. */
   #findAcross(chunk: Buffer, from: number): number {
-    const overlap = this.#delimiter.length - 1;
+    const overlap = this.#delimiterBytes - 1;
     if (overlap === 0) return -1;
     const held = this.#held;
     const before = held.length;
@@ -158,14 +168,7 @@ export class DelimiterScanner {
 
   /** Where the next delimiter begins in `bytes[from, length)`; -1 if there is none. */
   #find(bytes: Buffer, from: number): number {
-    const delimiter = this.#delimiter;
-    const first = delimiter[0] as number;
-    const near = Math.min(from + NEAR_BYTES, bytes.length - delimiter.length + 1);
-    let at = from;
-    for (; at < near; at++) {
-      if (bytes[at] === first && (delimiter.length === 1 || startsWith(bytes, at, delimiter))) return at;
-    }
-    return delimiter.length === 1 ? bytes.indexOf(first, at) : bytes.indexOf(delimiter, at);
+    return this.#single >= 0 ? findByte(bytes, this.#single, from) : bytes.indexOf(this.#delimiter, from);
   }
 
   #contentEnd(bytes: Buffer, start: number, end: number): number {
@@ -173,7 +176,8 @@ export class DelimiterScanner {
   }
 }
 
-function startsWith(bytes: Buffer, at: number, wanted: Buffer): boolean {
-  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false;
-  return true;
+function findByte(bytes: Buffer, wanted: number, from: number): number {
+  const near = Math.min(from + NEAR_BYTES, bytes.length);
+  for (let at = from; at < near; at++) if (bytes[at] === wanted) return at;
+  return bytes.indexOf(wanted, near);
 }

@@ -47,6 +47,7 @@ export class DelimiterDecoder extends FrameDecoder {
   }
 
   protected override decode(chunk: Buffer, visit: FrameVisitor): void {
+    this.scanner.recycle();
     for (let offset = 0; offset < chunk.length; ) offset = this.scanner.next(chunk, offset, visit);
   }
 

@@ -19,6 +19,8 @@ export class HeldBytes {
   bytes: Buffer = NO_MEMORY;
   length = 0;
   #other: Buffer = NO_MEMORY;
+  /** Whether the other memory has a frame in it that is still being read. */
+  #lent = false;
   readonly #mostBytes: number;
   readonly #owned: boolean;
 
@@ -29,6 +31,11 @@ export class HeldBytes {
   constructor(mostBytes: number, owned: boolean) {
     this.#mostBytes = mostBytes;
     this.#owned = owned;
+  }
+
+  /** Says that a new push has begun: the frame lent in the one before is not read any more. */
+  recycle(): void {
+    this.#lent = false;
   }
 
   /** Appends `source[from, to)`. */
@@ -64,9 +71,11 @@ export class HeldBytes {
    */
   lend(frameBytes: number): Buffer {
     const memory = this.bytes;
-    const givenUp = memory.length > REUSED_CAPACITY_BYTES || (this.#owned && fits(memory, frameBytes));
+    const tooMuch = memory.length > REUSED_CAPACITY_BYTES && frameBytes * 4 < memory.length;
+    const givenUp = tooMuch || (this.#owned && fits(memory, frameBytes));
     this.bytes = this.#other;
     this.#other = givenUp ? NO_MEMORY : memory;
+    this.#lent = true;
     this.length = 0;
     return memory;
   }
@@ -79,6 +88,13 @@ export class HeldBytes {
   }
 
   #grow(needed: number): void {
+    if (!this.#lent && this.#other.length >= needed) {
+      const other = this.#other;
+      other.set(this.bytes.subarray(0, this.length));
+      this.#other = this.bytes;
+      this.bytes = other;
+      return;
+    }
     const doubled = Math.max(this.bytes.length * 2, FIRST_CAPACITY_BYTES);
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(doubled, this.#mostBytes)));
     grown.set(this.bytes.subarray(0, this.length));
