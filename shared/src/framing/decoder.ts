@@ -12,23 +12,27 @@ export interface DecoderOptions {
    */
   oversized?: 'fail' | 'skip' | undefined;
   /**
-   * Who owns the memory of a delivered frame.
+   * Whose memory a frame from `push` is.
    *
-   * `borrowed` (default): a frame is a view, of the pushed chunk or of the decoder. It is good until the next call of
+   * `borrowed` (default): a view of the pushed chunk or of the decoder's own memory. It is good until the next call of
    * `push` or until the owner of the chunk writes over it, whichever is first. To keep one longer, copy it
-   * (`ownFrame`): the copy also lets go of the chunk, of which a view of 10 bytes holds all 64 KiB.
+   * (`ownFrame`): the copy also lets go of the chunk, of which a view of 10 bytes would hold all 64 KiB.
    *
-   * `owned`: a frame is the receiver's for good. It shares no memory with chunk or decoder and holds on to no more
-   * than twice its own size (never less than a few bytes of bookkeeping). Costs one copy.
+   * `shared`: a view of the pushed chunk or, if it came in several, of memory of its own. It is good for as long as
+   * nobody writes over the chunk, and holds on to it. For sources that give each chunk away, as Node's streams do.
+   *
+   * `owned`: the receiver's for good. It shares no memory with chunk, decoder or another frame, and holds on to no more
+   * than twice its own size. Costs a copy.
    */
-  frames?: 'borrowed' | 'owned' | undefined;
+  frames?: 'borrowed' | 'shared' | 'owned' | undefined;
 }
 
 /** What an adapter needs to know of a decoder. */
 export interface Decoder {
   push(chunk: Uint8Array): Iterable<Buffer>;
   end(): Iterable<Buffer>;
-  readonly ownsFrames: boolean;
+  /** Whether a frame is good only until the next `push`: an adapter whose frames wait copies them then. */
+  readonly lendsFrames: boolean;
 }
 
 /**
@@ -52,8 +56,8 @@ const EMPTY_FRAME = Buffer.alloc(0);
 export abstract class FrameDecoder implements Decoder {
   /** The longest frame delivered, in bytes. */
   readonly maxFrameBytes: number;
-  /** Whether delivered frames are the receiver's for good; see `DecoderOptions.frames`. */
-  readonly ownsFrames: boolean;
+  readonly lendsFrames: boolean;
+  readonly #ownsFrames: boolean;
   protected readonly skipsOversized: boolean;
   #failure: FramingError | undefined;
   #ended = false;
@@ -63,7 +67,9 @@ export abstract class FrameDecoder implements Decoder {
   constructor(options: DecoderOptions) {
     this.maxFrameBytes = checkMaxFrameBytes(options.maxFrameBytes);
     this.skipsOversized = checkChoice('oversized', options.oversized ?? 'fail', ['fail', 'skip']) === 'skip';
-    this.ownsFrames = checkChoice('frames', options.frames ?? 'borrowed', ['borrowed', 'owned']) === 'owned';
+    const frames = checkChoice('frames', options.frames ?? 'borrowed', ['borrowed', 'shared', 'owned']);
+    this.lendsFrames = frames === 'borrowed';
+    this.#ownsFrames = frames === 'owned';
   }
 
   /**
@@ -164,8 +170,8 @@ export abstract class FrameDecoder implements Decoder {
   /** The visited bytes as a frame of the kind that was chosen. Held memory that fits is given up, not copied. */
   #frameOf(bytes: Buffer, start: number, end: number, fromChunk: boolean): Buffer {
     if (start === end) return EMPTY_FRAME;
-    if (this.ownsFrames && (fromChunk || !fits(bytes, end - start))) return copyBytes(bytes, start, end);
-    return bytes.subarray(start, end);
+    const copied = fromChunk ? this.#ownsFrames : !this.lendsFrames && !fits(bytes, end - start);
+    return copied ? copyBytes(bytes, start, end) : bytes.subarray(start, end);
   }
 
   /** Makes the decoder stay failed; returns what to throw now. */
@@ -206,7 +212,7 @@ export abstract class MeasuredDecoder extends FrameDecoder {
   constructor(options: DecoderOptions, overheadBytes: number) {
     super(options);
     this.#mostBytes = this.maxFrameBytes + overheadBytes;
-    this.#held = new HeldBytes(this.#mostBytes + LOOKAHEAD_BYTES, this.ownsFrames);
+    this.#held = new HeldBytes(this.#mostBytes + LOOKAHEAD_BYTES, !this.lendsFrames);
   }
 
   get bufferedBytes(): number {
@@ -363,6 +369,11 @@ export function asBuffer(chunk: Uint8Array): Buffer {
   if (Buffer.isBuffer(chunk)) return chunk;
   if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   throw new FramingError('FRAMING_MISUSE', `a chunk must be a Uint8Array, and this one is of type ${typeof chunk}`);
+}
+
+/** For adapters: frames that stay good when the decoder goes on, copied if they would not. */
+export function* keptFrames(decoder: Decoder, frames: Iterable<Buffer>): Generator<Buffer, void, undefined> {
+  for (const frame of frames) yield decoder.lendsFrames ? ownFrame(frame) : frame;
 }
 
 function* framesThenFault(frames: Buffer[], fault: unknown): Generator<Buffer> {

@@ -3,7 +3,7 @@ import { FramingError } from './errors.ts';
 import { HeldBytes } from './held-bytes.ts';
 
 /** Up to here a loop is quicker than a call into the runtime, whose search is many times quicker per byte. */
-const NEAR_BYTES = 48;
+const NEAR_BYTES = 32;
 const CR = 0x0d;
 
 export interface DelimiterScannerOptions {
@@ -13,8 +13,8 @@ export interface DelimiterScannerOptions {
   stripCr: boolean;
   /** The longest frame, in bytes without its delimiter. */
   maxFrameBytes: number;
-  /** Whether the receiver of a frame keeps its memory. */
-  owned: boolean;
+  /** Whether a frame that was held takes its memory with it. */
+  givesMemory: boolean;
   /** Called once for each frame that is too long; throws if such frames may not be passed over. */
   passOver(): void;
 }
@@ -47,7 +47,7 @@ export class DelimiterScanner {
     this.#maxFrameBytes = options.maxFrameBytes;
     this.#passOver = options.passOver;
     this.#mostHeldBytes = options.maxFrameBytes + options.delimiter.length - 1 + (options.stripCr ? 1 : 0);
-    this.#held = new HeldBytes(this.#mostHeldBytes + options.delimiter.length, options.owned);
+    this.#held = new HeldBytes(this.#mostHeldBytes + options.delimiter.length, options.givesMemory);
   }
 
   get bufferedBytes(): number {

@@ -33,7 +33,7 @@ export class DelimiterDecoder extends FrameDecoder {
       delimiter: checkDelimiter(options.delimiter),
       stripCr,
       maxFrameBytes: this.maxFrameBytes,
-      owned: this.ownsFrames,
+      givesMemory: !this.lendsFrames,
       passOver: () => this.passOver(),
     });
   }

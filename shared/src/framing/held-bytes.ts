@@ -19,18 +19,20 @@ export class HeldBytes {
   bytes: Buffer = NO_MEMORY;
   length = 0;
   #other: Buffer = NO_MEMORY;
+  /** The size of the frame before: the next one is likely to be as long, and so memory grows to that at once. */
+  #lastFrameBytes = 0;
   /** Whether the other memory has a frame in it that is still being read. */
   #lent = false;
   readonly #mostBytes: number;
-  readonly #owned: boolean;
+  readonly #givesMemory: boolean;
 
   /**
    * @param mostBytes the most that is ever held: doubling stops there.
-   * @param owned whether the receiver of a frame keeps its memory.
+   * @param givesMemory whether a frame that fits its memory takes it along.
    */
-  constructor(mostBytes: number, owned: boolean) {
+  constructor(mostBytes: number, givesMemory: boolean) {
     this.#mostBytes = mostBytes;
-    this.#owned = owned;
+    this.#givesMemory = givesMemory;
   }
 
   /** Says that a new push has begun: the frame lent in the one before is not read any more. */
@@ -66,16 +68,17 @@ export class HeldBytes {
 
   /**
    * Lends out the memory with the complete frame in it, of which `frameBytes` are delivered, and holds nothing any more.
-   * The memory is written over at its next turn but one, so not before the next push. If frames are to be owned by
-   * their receiver and this one fits its memory, the memory is given up with it.
+   * The memory is written over at its next turn but one, so not before the next push. If frames
+   * take their memory along and this one fits, the memory is given up.
    */
   lend(frameBytes: number): Buffer {
     const memory = this.bytes;
     const tooMuch = memory.length > REUSED_CAPACITY_BYTES && frameBytes * 4 < memory.length;
-    const givenUp = tooMuch || (this.#owned && fits(memory, frameBytes));
+    const givenUp = tooMuch || (this.#givesMemory && fits(memory, frameBytes));
     this.bytes = this.#other;
     this.#other = givenUp ? NO_MEMORY : memory;
     this.#lent = true;
+    this.#lastFrameBytes = Math.min(this.length, REUSED_CAPACITY_BYTES);
     this.length = 0;
     return memory;
   }
@@ -95,7 +98,7 @@ export class HeldBytes {
       this.bytes = other;
       return;
     }
-    const doubled = Math.max(this.bytes.length * 2, FIRST_CAPACITY_BYTES);
+    const doubled = Math.max(this.bytes.length * 2, this.#lastFrameBytes, FIRST_CAPACITY_BYTES);
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(doubled, this.#mostBytes)));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;

@@ -1,0 +1,56 @@
+import { Transform, type TransformCallback } from 'node:stream';
+import { type Decoder, keptFrames } from './decoder.ts';
+
+/**
+ * A Node Transform: bytes are written to it and frames read from it, as in `socket.pipe(new FrameTransform(decoder))`.
+ *
+ * Its readable side is in object mode, so one read is one frame, an empty one included. Backpressure holds: while
+ * `readableHighWaterMark` (16) frames or more wait to be read, no further chunk is taken. A frame stays good while it
+ * waits: those of a decoder that lends its frames are copied. The quick choice is `frames: 'shared'`, as a chunk that
+ * was written to a stream is the stream's.
+ *
+ * A FramingError, also FRAME_TRUNCATED at the end of the input, destroys the stream once the frames before it were read.
+ */
+export class FrameTransform extends Transform {
+  readonly #decoder: Decoder;
+  #fail: (() => void) | undefined;
+
+  constructor(decoder: Decoder) {
+    super({ readableObjectMode: true });
+    this.#decoder = decoder;
+  }
+
+  override _transform(chunk: Uint8Array, _encoding: BufferEncoding, callback: TransformCallback): void {
+    this.#deliver(() => this.#decoder.push(chunk), callback);
+  }
+
+  override _flush(callback: TransformCallback): void {
+    this.#deliver(() => this.#decoder.end(), callback);
+  }
+
+  /** Every way to read from a stream comes through here, so here is seen when the last good frame was read. */
+  override read(size?: number): Buffer | null {
+    const frame = super.read(size);
+    if (this.readableLength === 0) this.#fail?.();
+    return frame;
+  }
+
+  #deliver(frames: () => Iterable<Buffer>, callback: TransformCallback): void {
+    try {
+      for (const frame of keptFrames(this.#decoder, frames())) this.push(frame);
+    } catch (error) {
+      this.#failWhenRead(error as Error, callback);
+      return;
+    }
+    callback();
+  }
+
+  /** An error destroys a stream and what waits in it, so it is kept back until nothing waits. */
+  #failWhenRead(error: Error, callback: TransformCallback): void {
+    this.#fail = () => {
+      this.#fail = undefined;
+      callback(error);
+    };
+    if (this.readableLength === 0) this.#fail();
+  }
+}
