@@ -8,7 +8,8 @@ export interface DecoderOptions {
   maxFrameBytes?: number | undefined;
   /**
    * What becomes of a frame longer than that: `fail` (default) ends the stream with FRAME_TOO_LONG; `skip` consumes
-   * the frame without holding it, counts it in `skippedFrames` and goes on with the next.
+   * the frame without holding it, counts it in `skippedFrames` and goes on with the next. A frame that declares more
+   * than 2^53-1 bytes in all cannot be counted, so it fails either way.
    */
   oversized?: 'fail' | 'skip' | undefined;
   /**
@@ -355,6 +356,11 @@ export abstract class MeasuredDecoder extends FrameDecoder {
 export function tooLong(maxFrameBytes: number, declared?: number): FramingError {
   const what = declared === undefined ? 'it is longer than' : `it declares ${declared} bytes, more than`;
   return new FramingError('FRAME_TOO_LONG', `${what} the ${maxFrameBytes} bytes allowed`);
+}
+
+/** The error of a frame that declares more than a number counts exactly: no limit allows it, and it cannot be skipped. */
+export function uncountable(): FramingError {
+  return new FramingError('FRAME_TOO_LONG', 'it declares more than 2^53-1 bytes in all');
 }
 
 /**

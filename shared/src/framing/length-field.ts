@@ -1,4 +1,4 @@
-import { type DecoderOptions, MeasuredDecoder } from './decoder.ts';
+import { type DecoderOptions, MeasuredDecoder, uncountable } from './decoder.ts';
 import { checkPayloadBytes, type FrameEncoder } from './encoder.ts';
 import { FramingError } from './errors.ts';
 import { checkChoice, checkInteger, checkMaxFrameBytes } from './options.ts';
@@ -75,9 +75,7 @@ export class LengthFieldDecoder extends MeasuredDecoder {
     const value = this.#readValue(bytes, start + this.#lengthOffset);
     const total = this.#fieldEnd + value + this.#lengthAdjustment;
     // Beyond 2^53-1 a number may be rounded: it is refused here, before anything is counted with it.
-    if (value > Number.MAX_SAFE_INTEGER || total > Number.MAX_SAFE_INTEGER) {
-      throw new FramingError('FRAME_TOO_LONG', 'it declares more than 2^53-1 bytes');
-    }
+    if (value > Number.MAX_SAFE_INTEGER || total > Number.MAX_SAFE_INTEGER) throw uncountable();
     if (total < this.#fieldEnd || total < this.headBytes) {
       throw new FramingError(
         'FRAME_INVALID',

@@ -1,4 +1,4 @@
-import { type DecoderOptions, MeasuredDecoder } from './decoder.ts';
+import { type DecoderOptions, MeasuredDecoder, uncountable } from './decoder.ts';
 import { checkPayloadBytes, type FrameEncoder } from './encoder.ts';
 import { FramingError } from './errors.ts';
 import { checkMaxFrameBytes } from './options.ts';
@@ -42,9 +42,9 @@ export class NetstringDecoder extends MeasuredDecoder {
       this.#checkDigit(byte, at - start, length);
       length = length * 10 + (byte - ZERO);
     }
-    if (length > Number.MAX_SAFE_INTEGER) throw new FramingError('FRAME_TOO_LONG', `it declares ${length} bytes`);
     this.headBytes = at + 1 - start;
     const total = this.headBytes + length + 1;
+    if (total > Number.MAX_SAFE_INTEGER) throw uncountable();
     if (length > this.maxFrameBytes) return this.oversizedFrame(total, length);
     if (total <= end - start) checkComma(bytes[start + total - 1] as number);
     return total;
@@ -61,7 +61,7 @@ export class NetstringDecoder extends MeasuredDecoder {
       throw new FramingError('FRAME_INVALID', `its length has ${hex(byte)} where ${wanted} must be`);
     }
     if (digits > 0 && length === 0) throw new FramingError('FRAME_INVALID', 'its length has a leading zero');
-    if (digits === MOST_DIGITS) throw new FramingError('FRAME_TOO_LONG', `its length has more than ${digits} digits`);
+    if (digits === MOST_DIGITS) throw uncountable();
   }
 }
 

@@ -1,4 +1,4 @@
-import { type DecoderOptions, MeasuredDecoder } from './decoder.ts';
+import { type DecoderOptions, MeasuredDecoder, uncountable } from './decoder.ts';
 import { checkPayloadBytes, type FrameEncoder } from './encoder.ts';
 import { FramingError } from './errors.ts';
 import { checkMaxFrameBytes } from './options.ts';
@@ -53,12 +53,10 @@ export class VarintDecoder extends MeasuredDecoder {
         scale *= GROUP;
       }
     }
-    if (length > Number.MAX_SAFE_INTEGER) {
-      throw new FramingError('FRAME_TOO_LONG', 'it declares more than 2^53-1 bytes');
-    }
+    const total = lengthBytes + length;
+    if (total > Number.MAX_SAFE_INTEGER) throw uncountable();
     this.headBytes = lengthBytes;
-    if (length > this.maxFrameBytes) return this.oversizedFrame(lengthBytes + length, length);
-    return lengthBytes + length;
+    return length > this.maxFrameBytes ? this.oversizedFrame(total, length) : total;
   }
 }
 

@@ -5,9 +5,8 @@ import type { Writable } from 'node:stream';
  * them in memory. Returns what `write` does: false means that the stream's buffer is full, and to wait for `drain`.
  */
 export function writeFrame(stream: Writable, parts: readonly Uint8Array[]): boolean {
-  let welcome = !stream.writableNeedDrain;
   stream.cork();
-  for (const part of parts) welcome = stream.write(part);
+  for (const part of parts) stream.write(part);
   stream.uncork();
-  return welcome;
+  return !stream.writableNeedDrain;
 }
