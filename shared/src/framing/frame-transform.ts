@@ -10,6 +10,7 @@ import { type Decoder, keptFrames } from './decoder.ts';
  * was written to a stream is the stream's.
  *
  * A FramingError, also FRAME_TRUNCATED at the end of the input, destroys the stream once the frames before it were read.
+ * (`pipeline` then destroys the streams after it too, with what they have not done yet.)
  */
 export class FrameTransform extends Transform {
   readonly #decoder: Decoder;
