@@ -19,8 +19,9 @@ export interface DecoderOptions {
    * `push` or until the owner of the chunk writes over it, whichever is first. To keep one longer, copy it
    * (`ownFrame`): the copy also lets go of the chunk, of which a view of 10 bytes would hold all 64 KiB.
    *
-   * `shared`: a view of the pushed chunk or, if it came in several, of memory of its own. It is good for as long as
-   * nobody writes over the chunk, and holds on to it. For sources that give each chunk away, as Node's streams do.
+   * `shared`: a view of the pushed chunk or, if it came in several, of memory that is never written over. It is good for
+   * as long as nobody writes over the chunk, and holds on to all of it. For sources that give each chunk away, as
+   * Node's streams do.
    *
    * `owned`: the receiver's for good. It shares no memory with chunk, decoder or another frame, and holds on to no more
    * than twice its own size. Costs a copy.
@@ -31,6 +32,8 @@ export interface DecoderOptions {
 /** What an adapter needs to know of a decoder. */
 export interface Decoder {
   push(chunk: Uint8Array): Iterable<Buffer>;
+  feed(chunk: Uint8Array, visit: FrameVisitor): void;
+  frame(bytes: Buffer, start: number, end: number): Buffer;
   end(): Iterable<Buffer>;
   /** Whether a frame is good only until the next `push`: an adapter whose frames wait copies them then. */
   readonly lendsFrames: boolean;
@@ -58,19 +61,19 @@ export abstract class FrameDecoder implements Decoder {
   /** The longest frame delivered, in bytes. */
   readonly maxFrameBytes: number;
   readonly lendsFrames: boolean;
-  readonly #ownsFrames: boolean;
+  readonly #ownership: 'borrowed' | 'shared' | 'owned';
   protected readonly skipsOversized: boolean;
   #failure: FramingError | undefined;
   #ended = false;
-  #busy = false;
+  /** The chunk that is being decoded, and only while it is. */
+  #chunk: Buffer | undefined;
   #skipped = 0;
 
   constructor(options: DecoderOptions) {
     this.maxFrameBytes = checkMaxFrameBytes(options.maxFrameBytes);
     this.skipsOversized = checkChoice('oversized', options.oversized ?? 'fail', ['fail', 'skip']) === 'skip';
-    const frames = checkChoice('frames', options.frames ?? 'borrowed', ['borrowed', 'shared', 'owned']);
-    this.lendsFrames = frames === 'borrowed';
-    this.#ownsFrames = frames === 'owned';
+    this.#ownership = checkChoice('frames', options.frames ?? 'borrowed', ['borrowed', 'shared', 'owned']);
+    this.lendsFrames = this.#ownership === 'borrowed';
   }
 
   /**
@@ -82,11 +85,10 @@ export abstract class FrameDecoder implements Decoder {
    *   `end`, or if the chunk is not a Uint8Array.
    */
   push(chunk: Uint8Array): Iterable<Buffer> {
-    const pushed = asBuffer(chunk);
     const frames: Buffer[] = [];
     try {
-      this.feed(pushed, (bytes, start, end) => {
-        frames.push(this.#frameOf(bytes, start, end, bytes === pushed));
+      this.feed(chunk, (bytes, start, end) => {
+        frames.push(this.frame(bytes, start, end));
       });
     } catch (error) {
       if (frames.length === 0) throw error;
@@ -105,17 +107,30 @@ export abstract class FrameDecoder implements Decoder {
   feed(chunk: Uint8Array, visit: FrameVisitor): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#ended) throw new FramingError('FRAMING_MISUSE', 'a chunk was pushed after end');
-    if (this.#busy)
-      throw new FramingError('FRAMING_MISUSE', 'a visitor pushed a chunk into the decoder that called it');
+    if (this.#chunk !== undefined)
+      throw new FramingError('FRAMING_MISUSE', 'a visitor called the decoder that called it');
     const bytes = asBuffer(chunk);
-    this.#busy = true;
+    this.#chunk = bytes;
     try {
       this.decode(bytes, visit);
     } catch (error) {
       throw this.#fail(error);
     } finally {
-      this.#busy = false;
+      this.#chunk = undefined;
     }
+  }
+
+  /**
+   * For a visitor that wants an object after all, during its call: the range as `push` would yield it, so as long good
+   * as `DecoderOptions.frames` says.
+   */
+  frame(bytes: Buffer, start: number, end: number): Buffer {
+    if (start === end) return EMPTY_FRAME;
+    if (this.#ownership === 'borrowed') return bytes.subarray(start, end);
+    if (bytes !== this.#chunk && fits(bytes, end - start)) return bytes.subarray(start, end);
+    if (this.#ownership === 'owned') return copyBytes(bytes, start, end);
+    // What is shared may be memory of Node's pool as well: a chunk of its own costs ten times as much.
+    return bytes === this.#chunk ? bytes.subarray(start, end) : Buffer.from(bytes.subarray(start, end));
   }
 
   /**
@@ -131,7 +146,7 @@ export abstract class FrameDecoder implements Decoder {
     const frames: Buffer[] = [];
     try {
       this.finish((bytes, start, end) => {
-        frames.push(this.#frameOf(bytes, start, end, false));
+        frames.push(this.frame(bytes, start, end));
       });
     } catch (error) {
       throw this.#fail(error);
@@ -166,13 +181,6 @@ export abstract class FrameDecoder implements Decoder {
   protected passOver(declared?: number): void {
     if (!this.skipsOversized) throw tooLong(this.maxFrameBytes, declared);
     this.#skipped += 1;
-  }
-
-  /** The visited bytes as a frame of the kind that was chosen. Held memory that fits is given up, not copied. */
-  #frameOf(bytes: Buffer, start: number, end: number, fromChunk: boolean): Buffer {
-    if (start === end) return EMPTY_FRAME;
-    const copied = fromChunk ? this.#ownsFrames : !this.lendsFrames && !fits(bytes, end - start);
-    return copied ? copyBytes(bytes, start, end) : bytes.subarray(start, end);
   }
 
   /** Makes the decoder stay failed; returns what to throw now. */
@@ -375,6 +383,11 @@ export function asBuffer(chunk: Uint8Array): Buffer {
   if (Buffer.isBuffer(chunk)) return chunk;
   if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   throw new FramingError('FRAMING_MISUSE', `a chunk must be a Uint8Array, and this one is of type ${typeof chunk}`);
+}
+
+/** For adapters: a visited range as a frame that stays good when the decoder goes on. */
+export function keptFrame(decoder: Decoder, bytes: Buffer, start: number, end: number): Buffer {
+  return decoder.lendsFrames ? copyBytes(bytes, start, end) : decoder.frame(bytes, start, end);
 }
 
 /** For adapters: frames that stay good when the decoder goes on, copied if they would not. */

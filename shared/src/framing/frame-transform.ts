@@ -1,5 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
-import { type Decoder, keptFrames } from './decoder.ts';
+import { type Decoder, type FrameVisitor, keptFrame } from './decoder.ts';
 
 /**
  * A Node Transform: bytes are written to it and frames read from it, as in `socket.pipe(new FrameTransform(decoder))`.
@@ -14,19 +14,35 @@ import { type Decoder, keptFrames } from './decoder.ts';
  */
 export class FrameTransform extends Transform {
   readonly #decoder: Decoder;
+  readonly #deliver: FrameVisitor;
   #fail: (() => void) | undefined;
 
   constructor(decoder: Decoder) {
     super({ readableObjectMode: true });
     this.#decoder = decoder;
+    this.#deliver = (bytes, start, end) => {
+      this.push(keptFrame(decoder, bytes, start, end));
+    };
   }
 
   override _transform(chunk: Uint8Array, _encoding: BufferEncoding, callback: TransformCallback): void {
-    this.#deliver(() => this.#decoder.push(chunk), callback);
+    try {
+      this.#decoder.feed(chunk, this.#deliver);
+    } catch (error) {
+      this.#failWhenRead(error as Error, callback);
+      return;
+    }
+    callback();
   }
 
   override _flush(callback: TransformCallback): void {
-    this.#deliver(() => this.#decoder.end(), callback);
+    try {
+      for (const frame of this.#decoder.end()) this.push(frame);
+    } catch (error) {
+      this.#failWhenRead(error as Error, callback);
+      return;
+    }
+    callback();
   }
 
   /** Every way to read from a stream comes through here, so here is seen when the last good frame was read. */
@@ -34,16 +50,6 @@ export class FrameTransform extends Transform {
     const frame = super.read(size);
     if (this.readableLength === 0) this.#fail?.();
     return frame;
-  }
-
-  #deliver(frames: () => Iterable<Buffer>, callback: TransformCallback): void {
-    try {
-      for (const frame of keptFrames(this.#decoder, frames())) this.push(frame);
-    } catch (error) {
-      this.#failWhenRead(error as Error, callback);
-      return;
-    }
-    callback();
   }
 
   /** An error destroys a stream and what waits in it, so it is kept back until nothing waits. */

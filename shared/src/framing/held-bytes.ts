@@ -5,6 +5,9 @@ const FIRST_CAPACITY_BYTES = 256;
 /** Memory up to this size is used again for the next frame; more is given up once its frame is delivered. */
 const REUSED_CAPACITY_BYTES = 131_072;
 
+/** To copy a frame out of memory of this size costs less than to take new memory for the next one. */
+const SMALL_MEMORY_BYTES = 4_096;
+
 const NO_MEMORY = Buffer.alloc(0);
 
 /**
@@ -49,7 +52,7 @@ export class HeldBytes {
     if (added <= SHORT_COPY_BYTES) {
       for (let i = 0; i < added; i++) bytes[start + i] = source[from + i] as number;
     } else {
-      bytes.set(source.subarray(from, to), start);
+      bytes.set(added === source.length ? source : source.subarray(from, to), start);
     }
     this.length = start + added;
   }
@@ -105,9 +108,9 @@ export class HeldBytes {
   }
 }
 
-/** Whether a frame fills at least half of its memory, so that it may keep it. */
+/** Whether a frame fills at least half of its memory, so that it may keep it: a small one is quicker copied. */
 export function fits(memory: Uint8Array, frameBytes: number): boolean {
-  return frameBytes * 2 >= memory.length;
+  return memory.length > SMALL_MEMORY_BYTES && frameBytes * 2 >= memory.length;
 }
 
 /** The bytes `[from, to)` in memory of their own, shared with nothing. */

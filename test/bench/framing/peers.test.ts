@@ -35,8 +35,11 @@ function cut(stream: Buffer, places: readonly number[]): Buffer[] {
 describe.each(peers.map((peer) => peer()))('the same bytes through $name', (peer) => {
   it('are the same frames', async () => {
     const { decoder, encoder } = ours[peer.form];
-    const least = peer.wrongOn === 'empty frames' ? 1 : 0;
-    const payload = payloads[peer.form].filter((value) => value.length >= least);
+    const payload = payloads[peer.form].filter(
+      (value) =>
+        !(peer.wrongOn?.includes('empty frames') && value.length === 0) &&
+        !(peer.wrongOn?.includes('characters in two chunks') && value.some((byte) => byte > 0x7f)),
+    );
     const places = fc.array(fc.nat(2_000), { maxLength: 10 });
     await fc.assert(
       fc.asyncProperty(fc.array(payload, { minLength: 1, maxLength: 12 }), places, async (values, at) => {
