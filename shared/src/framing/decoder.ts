@@ -1,5 +1,5 @@
 import { FramingError } from './errors.ts';
-import { copyBytes, fits, HeldBytes } from './held-bytes.ts';
+import { copyBytes, fits, HeldBytes, pooledCopy } from './held-bytes.ts';
 import { checkChoice, checkMaxFrameBytes } from './options.ts';
 
 /** The options every decoder takes. */
@@ -129,8 +129,7 @@ export abstract class FrameDecoder implements Decoder {
     if (this.#ownership === 'borrowed') return bytes.subarray(start, end);
     if (bytes !== this.#chunk && fits(bytes, end - start)) return bytes.subarray(start, end);
     if (this.#ownership === 'owned') return copyBytes(bytes, start, end);
-    // What is shared may be memory of Node's pool as well: a chunk of its own costs ten times as much.
-    return bytes === this.#chunk ? bytes.subarray(start, end) : Buffer.from(bytes.subarray(start, end));
+    return bytes === this.#chunk ? bytes.subarray(start, end) : pooledCopy(bytes, start, end);
   }
 
   /**

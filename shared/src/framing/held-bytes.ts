@@ -123,3 +123,10 @@ export function copyBytes(source: Uint8Array, from: number, to: number): Buffer 
   }
   return copy;
 }
+
+/** A copy in memory that other buffers may share, Node's pool: much cheaper than memory of its own. */
+export function pooledCopy(source: Buffer, from: number, to: number): Buffer {
+  const copy = Buffer.allocUnsafe(to - from);
+  source.copy(copy, 0, from, to);
+  return copy;
+}
