@@ -301,7 +301,8 @@ export class CountedPayloadDecoder {
     this.#backlogBytes = 0;
     this.#sink = undefined;
     const line = this.#lines.visitedFrames;
-    if (error instanceof FramingError) {
+    // A FramingError with a place is that of a decoder which a receiver uses: thrown on like all that receivers throw.
+    if (error instanceof FramingError && error.frame === undefined) {
       this.#failure = new FramingError(error.code, `after ${line} lines: ${error.message}`, { frame: line });
       return this.#failure;
     }

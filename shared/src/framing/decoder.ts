@@ -1,4 +1,4 @@
-import { FramingError } from './errors.ts';
+import { FramingError, isUnplacedFault } from './errors.ts';
 import { copyBytes, fits, HeldBytes, pooledCopy } from './held-bytes.ts';
 import { checkChoice, checkMaxFrameBytes } from './options.ts';
 
@@ -37,6 +37,7 @@ export interface Decoder {
   end(): Iterable<Buffer>;
   /** Whether a frame is good only until the next `push`: an adapter whose frames wait copies them then. */
   readonly lendsFrames: boolean;
+  readonly failure: FramingError | undefined;
 }
 
 /**
@@ -186,7 +187,7 @@ export abstract class FrameDecoder implements Decoder {
   #fail(error: unknown): unknown {
     this.release();
     const frame = this.visitedFrames + this.#skipped;
-    if (error instanceof FramingError) {
+    if (isUnplacedFault(error)) {
       this.#failure = new FramingError(error.code, `frame ${frame}: ${error.message}`, { frame });
       return this.#failure;
     }
@@ -234,8 +235,8 @@ export abstract class MeasuredDecoder extends FrameDecoder {
   /**
    * How many bytes the frame that starts at `bytes[start]` takes in all, as far as `bytes[start, end)` tell (there is
    * at least one). More than `end - start` means "at least so many, ask again when they are here"; otherwise the frame
-   * is complete and `headBytes` and `tailBytes` are set. The answer may not depend on bytes beyond the frame.
-   * An oversized frame is what `oversizedFrame` makes of it.
+   * is complete and `headBytes` and `tailBytes` are set. The answer may not depend on bytes beyond the frame. While a
+   * frame is incomplete the question is put again as bytes arrive, each time from its start. An oversized frame is what `oversizedFrame` makes of it.
    *
    * @throws FramingError FRAME_INVALID if no frame starts with these bytes; FRAME_TOO_LONG if the frame is.
    */

@@ -67,18 +67,18 @@ export class DelimiterScanner {
   /**
    * Visits the next frame that ends in `chunk[from, length)`, which is at least one byte, and returns where to go on.
    * If none ends there, the rest of the chunk is held and its length returned. A frame that is passed over is not
-   * visited. The state is in order before the visit, so a visitor may stop, and what it throws passes through.
+   * visited. What a visitor throws passes through.
    *
    * @throws FramingError FRAME_TOO_LONG (from `passOver`).
    */
   next(chunk: Buffer, from: number, visit: FrameVisitor): number {
-    if (this.#held.length > 0 || this.#passing) return this.#complete(chunk, from, visit);
-    const at = this.#single >= 0 ? findByte(chunk, this.#single, from) : this.#find(chunk, from);
+    if (this.insideFrame) return this.#complete(chunk, from, visit);
+    const at = this.#find(chunk, from);
     if (at < 0) {
       this.#hold(chunk, from);
       return chunk.length;
     }
-    const end = this.#stripCr && at > from && chunk[at - 1] === CR ? at - 1 : at;
+    const end = this.#contentEnd(chunk, from, at);
     if (end - from <= this.#maxFrameBytes) {
       this.visitedFrames += 1;
       visit(chunk, from, end);

@@ -46,3 +46,11 @@ export class FramingError extends Error {
     this.frame = options.frame;
   }
 }
+
+/**
+ * Whether an error is a fault just found in the stream, which its decoder has yet to place. What a visitor throws passes
+ * through a decoder too, and may be the placed fault of another one.
+ */
+export function isUnplacedFault(error: unknown): error is FramingError {
+  return error instanceof FramingError && error.frame === undefined && error.code.startsWith('FRAME_');
+}

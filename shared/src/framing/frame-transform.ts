@@ -26,23 +26,13 @@ export class FrameTransform extends Transform {
   }
 
   override _transform(chunk: Uint8Array, _encoding: BufferEncoding, callback: TransformCallback): void {
-    try {
-      this.#decoder.feed(chunk, this.#deliver);
-    } catch (error) {
-      this.#failWhenRead(error as Error, callback);
-      return;
-    }
-    callback();
+    this.#attempt(() => this.#decoder.feed(chunk, this.#deliver), callback);
   }
 
   override _flush(callback: TransformCallback): void {
-    try {
+    this.#attempt(() => {
       for (const frame of this.#decoder.end()) this.push(frame);
-    } catch (error) {
-      this.#failWhenRead(error as Error, callback);
-      return;
-    }
-    callback();
+    }, callback);
   }
 
   /** Every way to read from a stream comes through here, so here is seen when the last good frame was read. */
@@ -50,6 +40,19 @@ export class FrameTransform extends Transform {
     const frame = super.read(size);
     if (this.readableLength === 0) this.#fail?.();
     return frame;
+  }
+
+  /** Calls back when `work` is done, or when it found a fault and all frames before that were read. */
+  #attempt(work: () => void, callback: TransformCallback): void {
+    try {
+      work();
+    } catch (error) {
+      // A listener for 'data' is called from here: what it throws is no fault of the stream.
+      if (error !== this.#decoder.failure) throw error;
+      this.#failWhenRead(error as Error, callback);
+      return;
+    }
+    callback();
   }
 
   /** An error destroys a stream and what waits in it, so it is kept back until nothing waits. */

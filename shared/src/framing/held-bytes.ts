@@ -2,9 +2,8 @@
 const SHORT_COPY_BYTES = 24;
 /** The first memory taken for an unfinished frame. */
 const FIRST_CAPACITY_BYTES = 256;
-/** Memory up to this size is used again for the next frame; more is given up once its frame is delivered. */
+/** Memory up to this size stays for the next frame; more stays only while frames come that need it. */
 const REUSED_CAPACITY_BYTES = 131_072;
-
 /** To copy a frame out of memory of this size costs less than to take new memory for the next one. */
 const SMALL_MEMORY_BYTES = 4_096;
 
@@ -40,6 +39,10 @@ export class HeldBytes {
 
   /** Says that a new push has begun: the frame lent in the one before is not read any more. */
   recycle(): void {
+    // A stream of long frames has something to hold at nearly every push. One that has not does without their memory.
+    if (!this.#lent && this.length === 0 && this.bytes.length + this.#other.length > 2 * REUSED_CAPACITY_BYTES) {
+      this.release();
+    }
     this.#lent = false;
   }
 
@@ -71,8 +74,8 @@ export class HeldBytes {
 
   /**
    * Lends out the memory with the complete frame in it, of which `frameBytes` are delivered, and holds nothing any more.
-   * The memory is written over at its next turn but one, so not before the next push. If frames
-   * take their memory along and this one fits, the memory is given up.
+   * The memory is written over at its next turn but one, so not before the next push. If frames take their memory along
+   * and this one fits, the memory is given up.
    */
   lend(frameBytes: number): Buffer {
     const memory = this.bytes;

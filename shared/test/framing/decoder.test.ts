@@ -225,6 +225,14 @@ describe('a decoder that failed', () => {
     expect(() => decoder.push(bytes('c\n'))).toThrow('what received it threw an error');
     expect(decoder.failure).toMatchObject({ code: 'FRAMING_MISUSE', cause: fault });
   });
+
+  it('does not take the fault of a decoder inside its visitor for its own', () => {
+    const outer = new LinesDecoder();
+    const inner = new VarintDecoder();
+    const visit = (): void => inner.feed(Uint8Array.of(0x80, 0), () => {});
+    expect(() => outer.feed(bytes('a\n'), visit)).toThrow(/^frame 0: its length is not in the shortest form/);
+    expect(outer.failure).toMatchObject({ code: 'FRAMING_MISUSE', cause: inner.failure });
+  });
 });
 
 describe('the contract of every decoder', () => {

@@ -88,6 +88,16 @@ describe('FrameTransform', () => {
     expect(taken).toBe(1_000);
   });
 
+  it('does not take what a listener throws for a fault of the stream', () => {
+    const transform = new FrameTransform(new LinesDecoder());
+    const fault = new Error('the listener is broken');
+    transform.on('data', () => {
+      throw fault;
+    });
+    expect(() => transform.write(bytes('a\n'))).toThrow(fault);
+    expect(transform.errored).toBe(null);
+  });
+
   it('asks a writer to wait as soon as its marks are reached', () => {
     const transform = new FrameTransform(new LinesDecoder());
     let writes = 0;

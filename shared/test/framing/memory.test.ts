@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type FrameDecoder, ownFrame } from '../../src/framing/decoder.ts';
 import { LengthFieldDecoder } from '../../src/framing/length-field.ts';
 import { LinesDecoder } from '../../src/framing/lines.ts';
-import { VarintDecoder } from '../../src/framing/varint.ts';
+import { VarintDecoder, varintLength } from '../../src/framing/varint.ts';
 import { bytes, forms } from './support.ts';
 
 let collectGarbage: () => void;
@@ -87,5 +87,18 @@ describe('memory', () => {
     for (let i = 0; i < 4; i++) decoder.push(bytes('x\nx'));
     expect(alive().buffers - before.buffers).toBeLessThan(MIB);
     expect(decoder.bufferedBytes).toBe(1);
+  });
+
+  it.each([
+    ['lines', new LinesDecoder({ maxFrameBytes: 8 * MIB }), Buffer.alloc(0), bytes('\n'), bytes('a command\n')],
+    ['varint', new VarintDecoder({ maxFrameBytes: 8 * MIB }), varintLength(6_553_601), bytes('x'), bytes('\x01a')],
+  ])('of a long frame is let go when no frame is cut any more (%s)', (_name, decoder, head, tail, small) => {
+    const before = alive();
+    decoder.push(head);
+    for (let i = 0; i < 100; i++) decoder.push(Buffer.alloc(65_536, 'x'));
+    expect([...decoder.push(tail)].length).toBe(1);
+    expect(alive().buffers - before.buffers).toBeGreaterThan(6 * MIB);
+    for (let i = 0; i < 2; i++) decoder.push(small);
+    expect(alive().buffers - before.buffers).toBeLessThan(MIB);
   });
 });
