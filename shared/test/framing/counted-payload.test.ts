@@ -235,6 +235,30 @@ describe('counted payload', () => {
     expect(session.finished).toBe(true);
   });
 
+  it('stops in the middle of a chunk when a sink takes no more, and goes on at the very byte', () => {
+    const seen: string[] = [];
+    const sink: PayloadSink = {
+      write(run) {
+        seen.push(run.toString());
+        return false;
+      },
+      end: () => seen.push('end'),
+    };
+    const session = new CountedPayloadDecoder({
+      onLine: (line) => {
+        if (line.toString() === 'PUT 5') session.payload(5, sink);
+        else seen.push(line.toString());
+      },
+    });
+    expect(session.push(bytes('PUT 5\nhe'))).toBe(false);
+    expect(session.push(bytes('lloPING\n'))).toBe(false);
+    expect(seen).toEqual(['he']);
+    expect(session.resume()).toBe(false);
+    expect(seen).toEqual(['he', 'llo', 'end']);
+    expect(session.resume()).toBe(true);
+    expect(seen).toEqual(['he', 'llo', 'end', 'PING']);
+  });
+
   it('notes an end while paused, and reports a payload that then never comes when it is resumed', () => {
     const session = new CountedPayloadDecoder({ onLine: () => session.pause() });
     session.push(bytes('PUT 5\n'));

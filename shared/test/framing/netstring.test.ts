@@ -44,9 +44,9 @@ describe('netstring', () => {
   });
 
   it('refuses a length of 2^53 or of more digits, whatever the limit is, and does not wait for them all', () => {
-    for (const length of ['9007199254740992', '11111111111111111']) {
+    for (const length of ['9007199254740992:', '11111111111111111']) {
       const decoder = new NetstringDecoder({ maxFrameBytes: Number.MAX_SAFE_INTEGER, oversized: 'skip' });
-      expect(codeOf(() => decoder.push(bytes(`${length}:`)))).toBe('FRAME_TOO_LONG');
+      expect(codeOf(() => decoder.push(bytes(length)))).toBe('FRAME_TOO_LONG');
     }
   });
 
