@@ -155,8 +155,8 @@ export function parseLegacyIpv4(text: string): Parsed<LegacyForm> {
 
 function legacyBase(part: string): 8 | 10 | 16 | undefined {
   if (/^0[xX][0-9a-fA-F]+$/.test(part)) return 16;
-  if (/^0[0-7]*$/.test(part)) return 8;
-  return /^[1-9][0-9]*$/.test(part) ? 10 : undefined;
+  if (/^0[0-7]+$/.test(part)) return 8;
+  return /^(?:0|[1-9][0-9]*)$/.test(part) ? 10 : undefined;
 }
 
 /** The address as one number in network order: up to 2^32-1 or 2^128-1. The zone is not part of it. */

@@ -118,7 +118,7 @@ const ROWS: readonly Row[] = [
     'the socket is connected already',
     'connect, sendto',
     'you',
-    'connect was called twice, or an address was given with a datagram on a connected socket.',
+    'Connect was called twice, or an address was given with a datagram on a connected socket.',
     'Use a new socket for each connection.',
   ],
   [
@@ -232,7 +232,7 @@ const ROWS: readonly Row[] = [
     'a connection is under way already',
     'connect',
     'you',
-    'connect was called again while the first was not done.',
+    'Connect was called again while the first was not done.',
     'Wait for the first.',
   ],
   [
@@ -276,7 +276,7 @@ const ROWS: readonly Row[] = [
     'Check level and option.',
   ],
   [
-    'EOPNOTSUPP',
+    'ENOTSUP',
     'the socket cannot do this',
     'listen, accept, send',
     'you',
@@ -497,7 +497,7 @@ export const explanations: ReadonlyMap<string, Explanation> = new Map(
 /** Other names of the same error. */
 export const synonyms: Readonly<Record<string, string>> = {
   EWOULDBLOCK: 'EAGAIN',
-  ENOTSUP: 'EOPNOTSUPP',
+  EOPNOTSUPP: 'ENOTSUP',
   EAI_NONAME: 'ENOTFOUND',
   EAI_NODATA: 'ENODATA',
   EAI_ADDRFAMILY: 'ENODATA',

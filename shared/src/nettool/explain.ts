@@ -1,4 +1,5 @@
 /** `nettool explain`: what an error means, which call returns it, and who can mend it. */
+import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { nearestName } from '../config/nearest.ts';
 import { didYouMean, quote } from '../config/problems.ts';
@@ -31,7 +32,7 @@ export const explain: Verb<Record<string, never>, Found> = {
 interface SystemError {
   readonly number: number;
   readonly name: string;
-  readonly message: string;
+  readonly message: string | undefined;
 }
 
 /** An error as it was asked for, and what is known about it from each side. */
@@ -47,9 +48,12 @@ interface Found {
 /** Name look-ups have no errno; libuv numbers theirs from 3000 on. */
 const LAST_ERRNO = 999;
 
-/** This system's errors. libuv counts them negative, the kernel positive. */
+/** This system's errors: those that libuv has a message for, which it counts negative, and the rest by name alone. */
 function systemErrors(): readonly SystemError[] {
-  return [...getSystemErrorMap()].map(([number, [name, message]]) => ({ number: -number, name, message }));
+  const described = [...getSystemErrorMap()].map(([number, [name, message]]) => ({ number: -number, name, message }));
+  const names = new Set(described.map(({ name }) => name));
+  const others = Object.entries(constants.errno).filter(([name]) => !names.has(name));
+  return [...described, ...others.map(([name, number]) => ({ number, name, message: undefined }))];
 }
 
 function find(query: string): Found {

@@ -11,7 +11,7 @@ import type { Parsed } from '../inet/address.ts';
 import { printable } from './format.ts';
 
 export interface Answer {
-  /** For `--json`. BigInts become decimal strings, since JSON readers round numbers above 2^53. */
+  /** For `--json`. BigInts become decimal strings, since JSON readers round numbers above 2^53; undefined is null. */
   readonly report: Readonly<Record<string, unknown>>;
   /** For people: lines, each ended by a newline. */
   readonly text: string;
@@ -46,7 +46,10 @@ export function verbCommand<S extends Settings, O>({ answer, ...definition }: Ve
 
 /** One line of JSON. */
 export function toJson(report: Answer['report']): string {
-  return JSON.stringify(report, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+  return JSON.stringify(report, (_key, value: unknown) => {
+    if (typeof value === 'bigint') return String(value);
+    return value === undefined ? null : value;
+  });
 }
 
 /** A refusal for one reason: what is wrong with what, and what to write or do instead. */

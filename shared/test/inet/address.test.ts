@@ -123,9 +123,10 @@ describe('legacy IPv4', () => {
   });
 
   test('each part tells the base it was read in', () => {
-    expect(value(parseLegacyIpv4('010.0x1f.65')).parts).toEqual([
+    expect(value(parseLegacyIpv4('010.0x1f.0.65')).parts).toEqual([
       { text: '010', base: 8 },
       { text: '0x1f', base: 16 },
+      { text: '0', base: 10 },
       { text: '65', base: 10 },
     ]);
   });

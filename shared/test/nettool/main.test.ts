@@ -163,6 +163,8 @@ describe('every verb answers people and programs', () => {
 describe.runIf(process.platform === 'linux')('what this host has', () => {
   test('explain takes the numbers of this system', async () => {
     expect(await nettoolJson(['explain', '111'], nettoolInside)).toMatchObject({ code: 'ECONNREFUSED', number: 111 });
+    expect(await nettoolJson(['explain', '115'], nettoolInside)).toMatchObject({ code: 'EINPROGRESS', number: 115 });
+    expect(await nettoolJson(['explain', '95'], nettoolInside)).toMatchObject({ code: 'ENOTSUP', number: 95 });
     expect((await nettoolInside(['explain', '98765'])).code).toBe(78);
   });
 
