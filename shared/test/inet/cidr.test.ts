@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatAddress, fromInteger, type IpAddress, mapped } from '../../src/inet/address.ts';
+import { bitsOf, formatAddress, fromInteger, type IpAddress, mapped } from '../../src/inet/address.ts';
 import {
   blockOf,
   type Cidr,
@@ -116,6 +116,15 @@ describe('createPrefixTable', () => {
     expect(createPrefixTable([]).lookup(ip('::1'))).toBeUndefined();
   });
 
+  test('blocks at both ends of the address space, and one that ends where the one around it does', () => {
+    const table = createPrefixTable(
+      ['0.0.0.0/30', '0.0.0.3', '255.255.255.252/30', '255.255.255.255'].map((text) => [cidr(text), text] as const),
+    );
+    expect(
+      ['0.0.0.2', '0.0.0.3', '0.0.0.4', '255.255.255.254', '255.255.255.255'].map((text) => table.lookup(ip(text))),
+    ).toEqual(['0.0.0.0/30', '0.0.0.3', undefined, '255.255.255.252/30', '255.255.255.255']);
+  });
+
   test('v4-mapped peers and blocks count as IPv4, and ::/0 does not reach them', () => {
     const table = createPrefixTable([
       [cidr('::/0'), 'six'],
@@ -125,6 +134,7 @@ describe('createPrefixTable', () => {
     expect(table.lookup(ip('::ffff:10.1.2.3'))).toBe('ten');
     expect(table.lookup(ip('::ffff:11.1.2.3'))).toBeUndefined();
     expect(table.lookup(ip('2001:db8::1'))).toBe('six');
+    expect(createPrefixTable([[cidr('::ffff:0:0/96'), 'all']]).lookup(ip('198.51.100.1'))).toBe('all');
   });
 
   test('the later of two entries with the same block wins, and a zone changes nothing', () => {
@@ -137,12 +147,14 @@ describe('createPrefixTable', () => {
   });
 
   test('agrees with looking at every block in turn', () => {
-    // Few distinct leading bits, so that blocks nest and addresses hit them.
-    const address = (family: 4 | 6) =>
-      fc.bigInt(0n, 255n).map((low) => value(fromInteger(family === 4 ? low << 24n : low << 120n, family)));
+    // 256 addresses and blocks around them, from single hosts to more than all, so that they nest, touch and end alike.
+    const base = { 4: 0xc000_0200n, 6: 0x2001_0db8n << 96n } as const;
+    const address = (family: 4 | 6) => fc.bigInt(0n, 255n).map((low) => value(fromInteger(base[family] | low, family)));
     const family = fc.constantFrom<4 | 6>(4, 6);
     const block = family.chain((chosen) =>
-      fc.tuple(address(chosen), fc.integer({ min: 0, max: 9 })).map(([inside, length]) => blockOf(inside, length)),
+      fc.tuple(address(chosen), fc.integer({ min: 0, max: 9 })).map(([inside, hostBits]) => {
+        return blockOf(inside, bitsOf(chosen) - hostBits);
+      }),
     );
     const slow = (blocks: readonly Cidr[], asked: IpAddress) =>
       blocks
