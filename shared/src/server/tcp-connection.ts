@@ -133,7 +133,9 @@ export class Connection implements TcpConnection {
   }
 
   close(reason: CloseReason): void {
-    this.#reason ??= reason;
+    // A reason means that it is ending already; each destroySoon would leave one more listener.
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
     this.#socket.destroySoon();
   }
 
