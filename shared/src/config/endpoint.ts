@@ -11,7 +11,7 @@ export interface Endpoint {
 }
 
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:[\]\p{C}]+)):(\d+)$/u.exec(text);
+  const match = /^(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?)\]|([^\s:[\]\p{C}]+)):(\d+)$/u.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = parseCount(match?.[3] ?? '');
   return host === undefined || port === undefined || port < 1 || port > 65_535 ? undefined : { host, port };

@@ -21,10 +21,12 @@ export interface FileValue {
   readonly text: string | undefined;
   /** An array of scalars: its text has commas between them, and only a list may be written so. */
   readonly isArray: boolean;
-  /** The value as it stands in the file. */
+  /** The value as it stands in the file, a string without its quotes. */
   readonly source: string;
   /** `path:line:column` of the value, both from 1. */
   readonly origin: string;
+  /** `path:line:column` of its key. */
+  readonly keyOrigin: string;
 }
 
 export interface FileSection {
@@ -133,8 +135,10 @@ export function readSection({ path, text }: ConfigurationFile, service: string):
       name,
       text: scalarText(value),
       isArray: value.type === 'array',
-      source: file.text.slice(value.offset, value.offset + value.length),
+      source:
+        value.type === 'string' ? String(value.value) : file.text.slice(value.offset, value.offset + value.length),
       origin: originOf(value.offset),
+      keyOrigin: originOf(offset),
     });
   }
   return { values: [...values.values()], problems };

@@ -92,7 +92,7 @@ export function count(limit: Partial<Limit> = {}): Kind<number> {
       type: range.off === true ? ['integer', 'string'] : 'integer',
       minimum: range.off === true ? 0 : range.min,
       ...(range.max === Number.MAX_SAFE_INTEGER ? {} : { maximum: range.max }),
-      ...(range.off === true ? { pattern: '^(\\d+|off)$' } : {}),
+      ...(range.off === true ? { pattern: '^(0|[1-9]\\d*|off)$' } : {}),
     },
   };
 }
@@ -158,7 +158,7 @@ export function text({ allowed, placeholder, maxLength = 1024, accepts = () => t
     list: false,
     parse: (raw) => (raw.length <= maxLength && !/\p{Cc}/u.test(raw) && accepts(raw) ? raw : undefined),
     format: String,
-    jsonSchema: { type: 'string', maxLength },
+    jsonSchema: { type: 'string', maxLength, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' },
   };
 }
 

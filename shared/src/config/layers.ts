@@ -136,9 +136,9 @@ function fileLayer(rows: readonly NamedSetting[], program: string, file: Configu
   const names = rows.map(({ name }) => name);
   const problems = section.values
     .filter(({ name }) => !names.includes(name))
-    .map(({ name, origin }) => ({
+    .map(({ name, keyOrigin }) => ({
       subject: quote(name),
-      origin,
+      origin: keyOrigin,
       what: 'is an unknown key',
       expected: didYouMean(nearestName(name, names), `no setting of ${program} has this name`),
     }));
