@@ -1,0 +1,272 @@
+/** The fleet under a real pm2, as `pnpm start` and its siblings run it. */
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Daemon, repository } from './support/daemon.ts';
+import { serviceNames, TestFleet } from './support/fleet.ts';
+
+const services = await serviceNames();
+
+/** Sends bytes, ends its side, and reads to the end: netcat with -N. */
+async function exchange(port: number, bytes: string): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.end(bytes);
+  return text(socket);
+}
+
+const pidOf = (table: string, service: string): number =>
+  Number(new RegExp(`^${service} .* (\\d+)  \\S+ ?\\S*  \\d+$`, 'm').exec(table)?.[1]);
+
+/** The pid behind an admin socket. */
+async function pidBehind(socketPath: string): Promise<unknown> {
+  const [response] = await once(request({ socketPath, path: '/readyz' }).end(), 'response');
+  return JSON.parse(await text(response)).pid;
+}
+
+describe('a day of the fleet', () => {
+  let fleet: TestFleet;
+  beforeAll(async () => {
+    fleet = await TestFleet.create();
+  });
+  afterAll(() => fleet[Symbol.asyncDispose]());
+
+  test('before a start: nothing runs, asking starts nothing, and each command says what to do', async () => {
+    expect(await fleet.run(['stop'])).toEqual({ code: 0, stdout: 'Nothing was running.\n', stderr: '' });
+    const { code, stderr } = await fleet.run(['reload']);
+    expect([code, stderr]).toEqual([1, 'Nothing is running; start it with: npx pnpm@12 start\n']);
+    const status = await fleet.run(['status']);
+    expect(status.code).toBe(1);
+    for (const service of services) expect(status.stderr).toContain(`${service}: not started\n`);
+    expect(await fleet.processes()).toEqual(new Map());
+  });
+
+  test('preflight before a start: everything is there and every port is free', async () => {
+    const { code, stdout, stderr } = await fleet.run(['preflight']);
+    expect([code, stderr]).toEqual([0, '']);
+    for (const what of ['runtime', 'folder', 'fd limit', 'clock', 'pm2'])
+      expect(stdout).toMatch(new RegExp(`^ok +${what} `, 'm'));
+    expect(stdout).toContain(`port ${fleet.port('echo-tcp')} is free`);
+  });
+
+  test('start brings every service up, proves it, and prints what to paste', async () => {
+    const { code, stdout, stderr } = await fleet.run(['start']);
+    expect([code, stderr]).toEqual([0, '']);
+    for (const service of services) expect(stdout).toMatch(new RegExp(`^${service} .* ok  +\\d`, 'm'));
+    const port = fleet.port('echo-tcp');
+    expect(stdout).toMatch(
+      new RegExp(`^echo-tcp +127\\.0\\.0\\.1:${port}/tcp +ok +\\d+\\.\\d\\d ms +nc 127\\.0\\.0\\.1 ${port}$`, 'm'),
+    );
+    expect(stdout).toContain(`Logs: ${fleet.state}/logs/<service>.log   Stop: npx pnpm@12 stop`);
+    expect(await exchange(port, 'hello\n')).toBe('hello\n');
+  });
+
+  test('the log file has the records, one JSON object a line', async () => {
+    const records = await fleet.records('echo-tcp');
+    expect(records[0]).toMatchObject({ event: 'listening', port: fleet.port('echo-tcp'), service: 'echo-tcp' });
+    expect(records).toContainEqual(
+      expect.objectContaining({ event: 'connection-closed', bytesIn: 6, bytesOut: 6, reason: 'peer-closed' }),
+    );
+  });
+
+  test('starting twice is harmless: the same processes, and it says so', async () => {
+    const before = await fleet.processes();
+    const { code, stdout } = await fleet.run(['start']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Everything was running already. ');
+    expect(await fleet.processes()).toEqual(before);
+  });
+
+  test('preflight while it runs: its own ports are no obstacle', async () => {
+    const { code, stdout } = await fleet.run(['preflight']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`has port ${fleet.port('echo-tcp')}`);
+    expect(stdout).toMatch(/^ok +pm2 +running as process \d+ with \d+ online/m);
+  });
+
+  test('a killed service comes back by itself, and status counts it', async () => {
+    const before = await fleet.run(['status']);
+    expect(before.code).toBe(0);
+    const pid = pidOf(before.stdout, 'echo-tcp');
+    process.kill(pid, 'SIGKILL');
+    let after = await fleet.run(['status']);
+    for (let tries = 0; after.code !== 0 && tries < 10; tries++) after = await fleet.run(['status']);
+    expect(after.stdout).toMatch(/^echo-tcp .* ok .* 1$/m);
+    expect(pidOf(after.stdout, 'echo-tcp')).not.toBe(pid);
+  });
+
+  test('reload takes the environment of now, variables that are gone included', async () => {
+    const changed = await fleet.run(['reload'], { ECHO_TCP_GREETING: 'Hello, Client.' });
+    expect([changed.code, changed.stderr]).toEqual([0, '']);
+    expect(await exchange(fleet.port('echo-tcp'), 'hi')).toBe('Hello, Client.\r\nhi');
+    expect((await fleet.run(['reload'])).code).toBe(0);
+    expect(await exchange(fleet.port('echo-tcp'), 'hi')).toBe('hi');
+  });
+
+  test('reload with a wrong configuration says every problem and touches nothing', async () => {
+    const before = await fleet.processes();
+    const { code, stderr } = await fleet.run(['reload'], { ECHO_TCP_PORT: 'abc', ECHO_TCP_IDLE_TIMEOUT: '30' });
+    expect(code).toBe(78);
+    expect(stderr).toContain('echo-tcp: port: "abc" is not allowed (variable ECHO_TCP_PORT)');
+    expect(stderr).toContain('echo-tcp: idle-timeout: "30" is not allowed (variable ECHO_TCP_IDLE_TIMEOUT)');
+    expect(stderr).toContain('Nothing was restarted.');
+    expect(await fleet.processes()).toEqual(before);
+  });
+
+  test('stop drains, ends everything and pm2 with it, and leaves no socket', async () => {
+    const socket = connect(fleet.port('echo-tcp'), '127.0.0.1');
+    socket.write('still here');
+    await once(socket, 'data');
+    const ended = once(socket, 'end');
+    const { code, stdout, stderr } = await fleet.run(['stop']);
+    expect([code, stdout, stderr]).toEqual([0, `Stopped ${services.join(', ')} and pm2.\n`, '']);
+    await ended;
+    socket.destroy();
+    expect(await fleet.processes()).toEqual(new Map());
+    const [closed, stopped] = (await fleet.records('echo-tcp')).slice(-2);
+    expect([closed?.reason, stopped?.event]).toEqual(['drained', 'stopped']);
+    expect((await readdir(join(fleet.state, 'run'))).filter((name) => name.endsWith('.sock'))).toEqual([]);
+  });
+});
+
+describe('what keeps a service from coming up', () => {
+  let fleet: TestFleet;
+  beforeAll(async () => {
+    fleet = await TestFleet.create();
+  });
+  afterAll(() => fleet[Symbol.asyncDispose]());
+
+  test('a port that is taken is named with its holder; nothing is left looping; freeing it is all it takes', async () => {
+    const holder = createServer().listen(fleet.port('echo-tcp'), '127.0.0.1');
+    await once(holder, 'listening');
+    try {
+      const preflight = await fleet.run(['preflight']);
+      expect(preflight.code).toBe(1);
+      expect(preflight.stdout).toMatch(new RegExp(`^FAIL +echo-tcp .* is in use by .*\\(pid ${process.pid}\\)`, 'm'));
+
+      const { code, stdout, stderr } = await fleet.run(['start']);
+      expect(code).toBe(1);
+      expect(stdout).toMatch(/^echo-tcp +- +/m);
+      expect(stderr).toContain('echo-tcp did not come up');
+      expect(stderr).toMatch(
+        new RegExp(`127\\.0\\.0\\.1:${fleet.port('echo-tcp')}/tcp is in use by .*\\(pid ${process.pid}\\)`),
+      );
+
+      const status = await fleet.run(['status']);
+      expect(status.code).toBe(1);
+      expect(status.stdout).toMatch(/^echo-tcp +- +(stopped|errored) /m);
+    } finally {
+      holder.close();
+      await once(holder, 'close');
+    }
+    const { code, stderr } = await fleet.run(['start']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect((await fleet.run(['stop'])).code).toBe(0);
+  });
+
+  test('a wrong configuration: start shows every problem, pm2 ran it once, and a right one starts', async () => {
+    const config = join(fleet.state, 'servers.json');
+    await writeFile(config, '{ "echo-tcp": { "idle-timout": "5m", "backlog": 0 } }');
+    const env = { SMALL_SERVERS_CONFIG: config };
+
+    const { code, stderr } = await fleet.run(['start'], env);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`"idle-timout": is an unknown key (${config}:1:17); did you mean idle-timeout?`);
+    expect(stderr).toContain(`backlog: "0" is not allowed (${config}:1:49)`);
+    const status = await fleet.run(['status'], env);
+    expect(status.code).toBe(1);
+    expect(status.stdout).toMatch(/^echo-tcp +- +stopped +- +- +- +0$/m);
+    const log = await readFile(join(fleet.state, 'logs', 'echo-tcp.log'), 'utf8');
+    expect(log.split('idle-timout')).toHaveLength(2);
+
+    await writeFile(config, '{ "echo-tcp": { "greeting": "from the file" } }');
+    expect((await fleet.run(['start'], env)).code).toBe(0);
+    expect(await exchange(fleet.port('echo-tcp'), '')).toBe('from the file\r\n');
+    expect((await fleet.run(['stop'])).code).toBe(0);
+    expect(await fleet.processes()).toEqual(new Map());
+  });
+
+  test('a server started by hand with the known admin name: both are reached, and stop leaves it alone', async () => {
+    const socket = join(fleet.state, 'run', 'echo-tcp.sock');
+    await using byHand = new Daemon('echo-tcp', ['serve', '--port', '0', '--admin-socket', socket]);
+    await byHand.record('listening');
+    while (!existsSync(socket)) await new Promise(setImmediate);
+
+    expect((await fleet.run(['start'])).code).toBe(0);
+    const status = await fleet.run(['status']);
+    expect(status.code).toBe(0);
+    expect(pidOf(status.stdout, 'echo-tcp')).not.toBe(byHand.pid);
+    expect(await pidBehind(socket)).toBe(byHand.pid);
+    expect((await fleet.run(['stop'])).code).toBe(0);
+    expect(await pidBehind(socket)).toBe(byHand.pid);
+    expect(await byHand.stop()).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('places', () => {
+  test('a pm2 that serves others too: stop takes what is ours and leaves theirs and pm2', async () => {
+    await using fleet = await TestFleet.create();
+    const env = { PM2_HOME: join(fleet.state, 'pm2') };
+    const pm2 = (...args: string[]) => fleet.runFile('node_modules/pm2/bin/pm2', ['--silent', ...args], env);
+    try {
+      await pm2('start', '/bin/sleep', '--name', 'foreign', '--interpreter', 'none', '--', '1000');
+      expect((await fleet.run(['start'], env)).code).toBe(0);
+      const { code, stdout } = await fleet.run(['stop'], env);
+      expect([code, stdout]).toEqual([
+        0,
+        `Stopped ${services.join(', ')}; pm2 stays for the processes that are not ours.\n`,
+      ]);
+      const left = [...(await fleet.processes()).values()];
+      expect(left).toHaveLength(2);
+      expect(left).toContainEqual('/bin/sleep 1000');
+    } finally {
+      await pm2('kill');
+    }
+  });
+
+  test('a path too long for any socket below it: run/ is elsewhere, and everything works', async () => {
+    await using fleet = await TestFleet.create({ below: 'a-long-name-of-a-folder/'.repeat(5) });
+    const { stdout } = await fleet.run(['preflight']);
+    const [runFolder = ''] = /\S*\/small-servers-\d+-[0-9a-f]+(?= can be written)/.exec(stdout) ?? [];
+    try {
+      expect(runFolder).not.toBe('');
+      expect((await fleet.run(['start'])).code).toBe(0);
+      expect((await fleet.run(['status'])).code).toBe(0);
+      expect((await fleet.records('echo-tcp'))[0]).toMatchObject({ event: 'listening' });
+      expect((await fleet.run(['stop'])).code).toBe(0);
+      expect(await fleet.processes()).toEqual(new Map());
+    } finally {
+      if (runFolder !== '') await rm(runFolder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('wrong use', () => {
+  test.each([
+    [['start', 'now'], 'fleet: "now": is not understood (command line); start takes no such argument\n'],
+    [['status', '--jsn'], 'fleet: --jsn: is an unknown flag (command line); see --help\n'],
+    [['strat'], 'fleet: "strat": is not understood (command line); did you mean start?\n'],
+    [['stop', '--', 'echo-tcp'], 'fleet: "echo-tcp": is not understood (command line); stop takes no such argument\n'],
+  ])('%j is told and does nothing', async (args, stderr) => {
+    await using fleet = await TestFleet.create();
+    expect(await fleet.run(args)).toEqual({ code: 78, stdout: '', stderr });
+    expect(existsSync(join(fleet.state, 'run'))).toBe(false);
+  });
+
+  test('--help has every command of the fleet, and the root scripts are those', async () => {
+    await using fleet = await TestFleet.create();
+    const { code, stdout } = await fleet.run(['--help']);
+    expect(code).toBe(0);
+    const { scripts } = JSON.parse(await readFile(`${repository}package.json`, 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    for (const [name, script] of Object.entries(scripts)) {
+      if (script.startsWith('fleet '))
+        expect([script, stdout]).toEqual([`fleet ${name}`, expect.stringContaining(`  fleet ${name} `)]);
+    }
+  });
+});
