@@ -5,7 +5,7 @@ import { askConfiguration, whyTaken } from './configured-address.ts';
 import { lastLines, sizeBytes } from './log-tail.ts';
 import { formatStates, startColumns } from './report.ts';
 import { inspect, type ServiceState } from './state.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { SupervisedProcess, Supervisor } from './supervisor.ts';
 import type { FleetService, Workspace } from './workspace.ts';
 
 export interface FleetContext {
@@ -30,7 +30,7 @@ export async function start({ workspace, supervisor, print, complain }: FleetCon
     complain(taken.join(''));
     return exitCodes.failed;
   }
-  if (missing.length > 0) await supervisor.start(missing.map(({ name }) => name));
+  await startAnew(supervisor, missing, before);
 
   const states = await waitUntilUp(workspace, supervisor, services);
   print(formatStates(startColumns, states, Date.now()));
@@ -54,6 +54,21 @@ async function takenPorts(services: readonly FleetService[]): Promise<readonly s
     }),
   );
   return reasons.flat();
+}
+
+/**
+ * With the environment of now. What pm2 knows already and does not run is forgotten first, because pm2
+ * starts it again with the variables of its first start, those since mended or unset included.
+ */
+async function startAnew(
+  supervisor: Supervisor,
+  services: readonly FleetService[],
+  known: readonly SupervisedProcess[],
+): Promise<void> {
+  if (services.length === 0) return;
+  const stale = known.filter(({ name }) => services.some((service) => service.name === name)).map(({ id }) => id);
+  if (stale.length > 0) await supervisor.remove(stale);
+  await supervisor.start(services.map(({ name }) => name));
 }
 
 async function logEnd({ name, logFile }: FleetService): Promise<readonly [string, number]> {

@@ -85,11 +85,6 @@ export class Supervisor {
     await this.#pm2(['start', app.script, ...switches, ...Object.entries(flags).flat(), '--', ...app.args], app.env);
   }
 
-  /** Restarts processes in place, with the environment of now. */
-  async restart(names: readonly string[]): Promise<void> {
-    await this.#pm2(['restart', this.#workspace.ecosystemFile, '--only', names.join(','), '--update-env']);
-  }
-
   async stop(names: readonly string[]): Promise<void> {
     await this.#pm2(['stop', ...names]);
   }
@@ -99,7 +94,7 @@ export class Supervisor {
     await this.#pm2(['delete', ...names.map(String)]);
   }
 
-  /** Ends pm2's daemon itself. */
+  /** Ends every process, drained as by a stop, and then pm2's daemon itself. */
   async kill(): Promise<void> {
     await this.#pm2(['kill']);
   }
