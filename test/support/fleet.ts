@@ -93,7 +93,7 @@ export class TestFleet {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.run(['stop']);
+    if ((await this.processes()).size > 0) await this.run(['stop']);
     for (const pid of (await this.processes()).keys()) process.kill(pid, 'SIGKILL');
     await rm(this.#root, { recursive: true, force: true });
   }
