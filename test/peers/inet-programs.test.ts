@@ -20,11 +20,11 @@ function ipcalcFacts(text: string): Map<string, string> {
 
 testWith(
   [program('ipcalc')],
-  'ipcalc: network, masks, broadcast, first and last host and count of 80 subnets',
+  'ipcalc: network, masks, broadcast, first and last host and count of 40 subnets',
   async () => {
     const lengths = Array.from({ length: 31 }, (_, index) => index + 1);
     const inputs = fc
-      .sample(fc.tuple(fc.bigInt(0n, 2n ** 32n - 1n), fc.constantFrom(...lengths)), { seed: 791, numRuns: 49 })
+      .sample(fc.tuple(fc.bigInt(0n, 2n ** 32n - 1n), fc.constantFrom(...lengths)), { seed: 791, numRuns: 9 })
       // Every length once, and then some at random.
       .concat(lengths.map((length) => [0xc000_024dn, length]))
       .map(([value, length]) => {
