@@ -8,10 +8,10 @@ import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { formatHostPort } from '../config/endpoint.ts';
-import { formatDurationMs } from '../config/units.ts';
 import { systemCode } from '../errors.ts';
 import type { Transport } from '../system/listeners.ts';
 import { plural } from './format.ts';
+import { Interrupted, TooLong, within } from './time-limit.ts';
 
 export type StepName = 'resolve' | 'connect' | 'tls' | 'send' | 'receive' | 'close';
 
@@ -51,11 +51,6 @@ export interface Outcome {
   readonly received: Received | undefined;
   /** The step that failed for good; a refused address is none when a later address answers. */
   readonly failure: Step | undefined;
-}
-
-/** A wait that took longer than this client allows. The kernel gives up on its own only after minutes. */
-class TooLong extends Error {
-  readonly code = 'ETIMEDOUT';
 }
 
 class StepFailed extends Error {
@@ -116,21 +111,22 @@ async function waitFor(
   event: string,
   { timeoutMs, signal }: Pick<Conversation, 'timeoutMs' | 'signal'>,
 ): Promise<void> {
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const over = new AbortController();
+  const happened = once(emitter, event, { signal: over.signal });
   try {
-    await once(emitter, event, { signal: AbortSignal.any([deadline, signal]) });
-  } catch (error) {
-    if (signal.aborted) throw interrupted();
-    if (deadline.aborted) throw new TooLong(`no answer within ${formatDurationMs(timeoutMs)}`);
-    throw error;
+    await within(happened, timeoutMs, signal);
+  } finally {
+    // Takes the listeners off the emitter when the wait ended another way.
+    happened.catch(() => {});
+    over.abort();
   }
 }
 
-async function resolveHost({ host }: Conversation, steps: Step[]): Promise<readonly string[]> {
+async function resolveHost({ host, timeoutMs, signal }: Conversation, steps: Step[]): Promise<readonly string[]> {
   return step(steps, { step: 'resolve' }, async () => {
     // With its zone an address is known to isIP too; there is nothing to look up then.
     if (isIP(host) !== 0) return [[host], 'an address already'];
-    const found = await lookup(host, { all: true, order: 'verbatim' });
+    const found = await within(lookup(host, { all: true, order: 'verbatim' }), timeoutMs, signal);
     const addresses = [...new Set(found.map(({ address }) => address))];
     return [addresses, addresses.join(', ')];
   });
@@ -336,16 +332,12 @@ class Receiver {
       this.take(chunk);
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    socket.once('timeout', () => reject(new TooLong(`nothing came for ${formatDurationMs(socket.timeout ?? 0)}`)));
+    socket.once('timeout', () => reject(new TooLong('nothing came for', socket.timeout ?? 0)));
     socket.once('error', reject);
     socket.once('end', resolve);
     socket.once('close', resolve);
-    signal.addEventListener('abort', () => reject(interrupted()));
+    signal.addEventListener('abort', () => reject(new Interrupted()));
     await promise;
     return { firstByteMs };
   }
-}
-
-function interrupted(): Error {
-  return Object.assign(new Error('interrupted'), { code: 'EINTR' });
 }

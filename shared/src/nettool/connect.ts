@@ -188,6 +188,13 @@ function shownText(text: string): string {
   return shown.endsWith('\n') ? shown : `${shown}\n`;
 }
 
+const NO_NAME_SERVER = {
+  words: 'the name could not be looked up in time',
+  cause: 'The name server is down, or a firewall drops the questions to it.',
+  mender: 'the administrator',
+  next: 'Check /etc/resolv.conf; compare "nettool resolve NAME"; connect by address meanwhile.',
+} as const;
+
 /** What an error means at a certain step, where that says more than the error alone. */
 const AT_STEP: Readonly<Record<string, Pick<Explanation, 'words' | 'cause' | 'next' | 'mender'>>> = {
   'tcp connect EACCES': {
@@ -196,6 +203,8 @@ const AT_STEP: Readonly<Record<string, Pick<Explanation, 'words' | 'cause' | 'ne
     mender: 'the administrator',
     next: 'Look at the routes and rules: ip route get ADDRESS, nft list ruleset.',
   },
+  'tcp resolve ETIMEDOUT': NO_NAME_SERVER,
+  'udp resolve ETIMEDOUT': NO_NAME_SERVER,
   'tcp receive ETIMEDOUT': {
     words: 'the far end stays silent',
     cause: 'The connection stands. The far end waits for more (the end of a line, a command), expects TLS, or hangs.',

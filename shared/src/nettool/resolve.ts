@@ -10,6 +10,7 @@ import { specialPurposeOf } from '../inet/special-purpose.ts';
 import { explanations } from './error-table.ts';
 import { shortTime } from './format.ts';
 import { addressOf, optionalText } from './kinds.ts';
+import { TooLong, within } from './time-limit.ts';
 import { type Answer, refuse, take, type Verb } from './verb.ts';
 
 const only = (help: string) => setting(toggle(), { default: false, group: 'Request', help });
@@ -21,7 +22,7 @@ const settings = {
   timeoutMs: setting(duration({ max: 60_000 }), {
     default: 2_000,
     group: 'Request',
-    help: 'how long to wait for a name server',
+    help: 'how long to wait for either answer',
   }),
   server: setting(
     optionalText(addressOf('ADDRESS or ADDRESS:PORT of a name server, such as 192.0.2.53 or [2001:db8::53]:53')),
@@ -67,7 +68,7 @@ export const resolve: Verb<typeof settings, Asked> = {
     if (address.ok) return { text, address: address.value, name: text };
     return { text, address: undefined, name: take(problems, 'NAME|ADDRESS', parseHostName(text), NAME_FORM) };
   },
-  answer: async ({ text, address, name }, config) => {
+  answer: async ({ text, address, name }, config, signal) => {
     if (config['4'] && config['6'])
       return refuse('-4 -6', 'are both given', 'choose one, or neither for all addresses');
     const families = familiesOf(config);
@@ -77,7 +78,9 @@ export const resolve: Verb<typeof settings, Asked> = {
         ? { system: () => systemAddresses(name, families), dns: () => dnsAddresses(resolver, name, families) }
         : { system: () => systemNames(address), dns: () => resolver.reverse(formatAddress(address)) };
     const sources: readonly Source[] = config.dns ? ['dns'] : ['system', 'dns'];
-    const findings = await Promise.all(sources.map((source) => timed(source, ask[source])));
+    const findings = await Promise.all(
+      sources.map((source) => timed(source, () => within(ask[source](), config.timeoutMs, signal))),
+    );
     return answerFor(text, findings, resolver.getServers());
   },
 };
@@ -104,7 +107,8 @@ async function timed(source: Source, ask: () => Promise<readonly string[]>): Pro
   try {
     return finding(await ask(), null);
   } catch (error) {
-    const code = systemCode(error) ?? 'UNKNOWN';
+    // Our own limit is told by the name that resolvers have for it.
+    const code = error instanceof TooLong ? 'ETIMEOUT' : (systemCode(error) ?? 'UNKNOWN');
     return finding([], { code, words: explanations.get(code)?.words ?? String(error) });
   }
 }

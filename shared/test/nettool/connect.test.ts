@@ -151,6 +151,8 @@ testWith(
     // name, getaddrinfo puts the IPv6 address first (RFC 6724).
     const hosts = join(folder, 'hosts');
     writeFileSync(hosts, '2001:db8::99 two.test\n127.0.0.1 two.test\n');
+    const resolvers = join(folder, 'resolv.conf');
+    writeFileSync(resolvers, 'nameserver 192.0.2.99\n');
     const nettoolHere = `${nodePath} ${nettoolPath} connect`;
     const listener =
       'require("node:net").createServer((s) => s.end("alive")).listen(7, "127.0.0.1", () => console.log("listening"))';
@@ -167,6 +169,7 @@ testWith(
       ip route add unreachable 198.51.100.0/24
       ip route add prohibit 203.0.113.0/24
       mount --bind ${hosts} /etc/hosts
+      mount --bind ${resolvers} /etc/resolv.conf
       : > ${folder}/listener
       ${nodePath} -e '${listener}' >> ${folder}/listener &
       trap "kill $!" EXIT
@@ -177,6 +180,7 @@ testWith(
       ${nettoolHere} 203.0.113.1 80 --json
       ${nettoolHere} 100.64.0.1 80 --json
       ${nettoolHere} two.test 7 --timeout 200ms --send "" --json
+      ${nettoolHere} unknown.test 7 --timeout 200ms --json
     `;
     const { stdout, stderr } = spawnSync(
       'unshare',
@@ -184,7 +188,7 @@ testWith(
       { encoding: 'utf8' },
     );
     expect(stderr).toBe('');
-    const [filtered, unreachable, forbidden, noRoute, twoAddresses] = stdout
+    const [filtered, unreachable, forbidden, noRoute, twoAddresses, noNameServer] = stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
@@ -196,6 +200,11 @@ testWith(
       step: 'connect',
       code: 'EACCES',
       words: 'a rule forbids the connection',
+    });
+    expect(noNameServer.failure).toMatchObject({
+      step: 'resolve',
+      code: 'ETIMEDOUT',
+      words: 'the name could not be looked up in time',
     });
     expect(noRoute.failure).toMatchObject({ step: 'connect', code: 'ENETUNREACH' });
     expect(twoAddresses).toMatchObject({ ok: true, failure: null, received: { text: 'alive' } });
