@@ -9,6 +9,10 @@ export interface Listener {
   readonly recvBufferBytes?: number;
   /** The same for what is sent. */
   readonly sendBufferBytes?: number;
+  /** The system's setting that made the buffer for what arrives smaller than was asked for. */
+  readonly recvBufferLimit?: string;
+  /** How datagrams are read and sent. */
+  readonly io?: 'batch' | 'dgram';
 }
 
 export interface Service<Config = never> {
