@@ -30,6 +30,13 @@ export const linux = {
   TCP_KEEPIDLE: 4,
   TCP_KEEPINTVL: 5,
   TCP_KEEPCNT: 6,
+  IPPROTO_IP: 0,
+  IP_PKTINFO: 8,
+  IPPROTO_IPV6: 41,
+  IPV6_V6ONLY: 26,
+  IPV6_RECVPKTINFO: 49,
+  IPV6_PKTINFO: 50,
+  MSG_DONTWAIT: 0x40,
   F_GETFL: 3,
   O_NONBLOCK: 0o4_000,
 } as const;
@@ -43,6 +50,10 @@ const SIGNATURES = {
   fcntl: { arguments: ['i32', 'i32'], return: 'i32' },
   getsockopt: { arguments: ['i32', 'i32', 'i32', 'buffer', 'buffer'], return: 'i32' },
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'buffer', 'u32'], return: 'i32' },
+  bind: { arguments: ['i32', 'buffer', 'u32'], return: 'i32' },
+  getsockname: { arguments: ['i32', 'buffer', 'buffer'], return: 'i32' },
+  recvmmsg: { arguments: ['i32', 'pointer', 'u32', 'i32', 'pointer'], return: 'i32' },
+  sendmmsg: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
 } as const satisfies FunctionDefinitions;
 
