@@ -38,4 +38,4 @@ const service = (name, args = []) => ({
   env: { NODE_COMPILE_CACHE: `${state}/run/compile-cache` },
 });
 
-export const apps = [service('echo-tcp')];
+export const apps = [service('echo-tcp'), service('udp-echo')];
