@@ -1,12 +1,20 @@
 /** `echo-tcp probe`: the command around the probe, and the words and exit code for its report. */
 import { clientCommand } from '@small-servers/shared/cli/client-command';
+import {
+  formatMissedLatency,
+  formatRate,
+  formatRoundTrips,
+  type MissedLatencyLimit,
+  missedLatencyLimits,
+} from '@small-servers/shared/client/latency-limits';
+import { plannedMessages } from '@small-servers/shared/client/open-loop';
 import { showProgress } from '@small-servers/shared/client/progress';
 import { endpointProblem, parseEndpoint } from '@small-servers/shared/config/endpoint';
 import { quote } from '@small-servers/shared/config/problems';
 import { formatSizeBytes } from '@small-servers/shared/config/units';
 import { exitCodes } from '@small-servers/shared/errors';
-import { createProbe, type ProbeReport, plannedMessages } from './probe.ts';
-import { limits, type ProbeConfig, settings } from './probe-settings.ts';
+import { createProbe, type ProbeReport } from './probe.ts';
+import { settings } from './probe-settings.ts';
 
 export const probe = clientCommand({
   name: 'probe',
@@ -35,49 +43,24 @@ export const probe = clientCommand({
       label: () => `${running.sent} sent, ${running.returned} returned`,
     });
     const report = await running.run().finally(wipe);
-    const missed = missedLimits(report, config);
+    const missed = missedLatencyLimits(report.roundTripMs, config);
     print(json ? `${JSON.stringify({ ...report, missed })}\n` : describeReport(report, missed));
     if (report.unanswered > 0 || report.returned === 0) return exitCodes.failed;
     return missed.length > 0 ? exitCodes.limitMissed : exitCodes.success;
   },
 });
 
-interface MissedLimit {
-  readonly limit: string;
-  readonly limitMs: number;
-  readonly measuredMs: number;
-}
-
-function missedLimits({ roundTripMs }: ProbeReport, config: ProbeConfig): readonly MissedLimit[] {
-  return limits.flatMap(({ flag, property, figure }) => {
-    const limitMs = config[property];
-    const measuredMs = roundTripMs[figure];
-    return limitMs > 0 && measuredMs !== null && measuredMs > limitMs ? [{ limit: flag, limitMs, measuredMs }] : [];
-  });
-}
-
-function describeReport(report: ProbeReport, missed: readonly MissedLimit[]): string {
+function describeReport(report: ProbeReport, missed: readonly MissedLatencyLimit[]): string {
   const { target, connections, sizeBytes, sent, returned, unanswered, durationMs, ratePerSecond } = report;
   const over = connections === 1 ? '1 connection' : `${connections} connections`;
-  const figures = Object.entries({ ...report.roundTripMs })
-    .filter(([name]) => name !== 'mean')
-    .map(([name, ms]) => `${name === 'p999' ? 'p99.9' : name} ${ms ?? '-'}`);
   const lines = [
     `${target}: ${sent} messages of ${formatSizeBytes(sizeBytes)} over ${over} in ${durationMs / 1000} s`,
     ...(report.greeting === undefined ? [] : [`  greeting     ${quote(report.greeting)}`]),
     `  returned     ${returned}, every byte right; unanswered ${unanswered}`,
     `  rate         ${ratePerSecond} messages/s, ${formatRate(ratePerSecond * sizeBytes)} each way`,
-    `  round trip   ${figures.join('  ')} ms`,
+    `  round trip   ${formatRoundTrips(report.roundTripMs)}`,
     `  schedule     sent at most ${report.maxSendLatenessMs} ms late`,
-    ...missed.map(
-      ({ limit, limitMs, measuredMs }) => `  missed       --${limit} ${limitMs}ms: it was ${measuredMs} ms`,
-    ),
+    ...missed.map((limit) => `  missed       ${formatMissedLatency(limit)}`),
   ];
   return `${lines.join('\n')}\n`;
-}
-
-function formatRate(bytesPerSecond: number): string {
-  const units = ['B/s', 'KiB/s', 'MiB/s', 'GiB/s'];
-  const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytesPerSecond)) / 10)));
-  return `${(bytesPerSecond / 1024 ** step).toFixed(1)} ${units[step]}`;
 }

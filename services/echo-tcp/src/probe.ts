@@ -1,7 +1,7 @@
 /** The probe: sends on schedule over real connections, checks every byte that returns, measures. */
 import type { Socket } from 'node:net';
 import { connectionError, connectTcp } from '@small-servers/shared/client/connect';
-import { runOpenLoop } from '@small-servers/shared/client/open-loop';
+import { plannedMessages, runOpenLoop } from '@small-servers/shared/client/open-loop';
 import { type RoundTripSummary, RoundTrips } from '@small-servers/shared/client/statistics';
 import { type Endpoint, formatHostPort } from '@small-servers/shared/config/endpoint';
 import { AppError } from '@small-servers/shared/errors';
@@ -30,15 +30,6 @@ export interface Probe {
   readonly returned: number;
   readonly sent: number;
   run(): Promise<ProbeReport>;
-}
-
-const DEFAULT_COUNT = 10;
-
-/** How many messages a configuration asks for. */
-export function plannedMessages({ count, durationMs, rate }: ProbeConfig): number {
-  if (count === 0 && durationMs === 0) return DEFAULT_COUNT;
-  const inTime = durationMs === 0 ? Number.POSITIVE_INFINITY : Math.ceil((durationMs * rate) / 1000);
-  return Math.min(count === 0 ? Number.POSITIVE_INFINITY : count, inTime);
 }
 
 /** Above this many taken moments the array is cut; `Array.shift` alone moves every entry left each time. */

@@ -17,6 +17,24 @@ export interface OpenLoopOptions {
   readonly clock?: () => number;
 }
 
+/** Without a count and a duration. */
+const DEFAULT_COUNT = 10;
+
+/** How many messages are asked for; 0 for a count or duration that is not given. Infinity for no end. */
+export function plannedMessages({
+  count,
+  durationMs,
+  rate,
+}: {
+  count: number;
+  durationMs: number;
+  rate: number;
+}): number {
+  if (count === 0 && durationMs === 0) return DEFAULT_COUNT;
+  const inTime = durationMs === 0 ? Number.POSITIVE_INFINITY : Math.ceil((durationMs * rate) / 1000);
+  return Math.min(count === 0 ? Number.POSITIVE_INFINITY : count, inTime);
+}
+
 /** Most messages handed over in one turn when late: then replies, timers and Ctrl-C have theirs. */
 const MAX_BURST_MESSAGES = 64;
 
