@@ -82,14 +82,13 @@ export class DatagramBatch {
   #queued = 0;
   #sent = 0;
 
-  /** @param pointerOf `getRawPointer` of node:ffi */
-  constructor(options: DatagramBatchOptions, pointerOf: (memory: Buffer) => bigint) {
+  constructor(options: DatagramBatchOptions) {
     this.#options = options;
     const isIpv4 = options.family === 4;
     this.#nameBytes = isIpv4 ? sockaddrIn.size : sockaddrIn6.size;
     const infoBytes = isIpv4 ? inPktinfo.size : in6Pktinfo.size;
     this.#controlBytes = options.repliesFromDestination ? controlSpace(infoBytes) : 0;
-    const base = pointerOf(this.memory);
+    const base = options.libc.addressOf(this.memory);
     this.#recvPointer = base;
     this.#sendPointer = base + BigInt(SEND_HEADERS);
     this.memory.fill(0, 0, PAYLOADS);

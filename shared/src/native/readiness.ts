@@ -31,8 +31,6 @@ export interface Readiness {
 export type ReadinessResult =
   | {
       readonly available: true;
-      /** `getRawPointer` of node:ffi. */
-      readonly pointerOf: (memory: Buffer) => bigint;
       /**
        * Calls `onReady` from the event loop whenever the descriptor (non-blocking, and nobody else's) is readable, at
        * once if it is now. An error thrown in there is an uncaught exception like any other.
@@ -88,7 +86,7 @@ export function openReadiness(host: NativeHost): ReadinessResult {
       },
     };
   };
-  return { available: true, pointerOf: (memory) => ffi.getRawPointer(memory), open };
+  return { available: true, open };
 }
 
 function check(call: string, result: number): void {

@@ -45,9 +45,10 @@ export function openBatchSocket(options: DatagramSocketOptions): Opened {
     throw new Error(buffers.message);
   }
   const start = (exchange: Exchange): DatagramIo => {
-    const batch = new DatagramBatch({ libc, fd, family, repliesFromDestination: wildcard }, readiness.pointerOf);
+    const batch = new DatagramBatch({ libc, fd, family, repliesFromDestination: wildcard });
     return new BatchIo({
       batch,
+      fd,
       family,
       exchange,
       open: (onReady) => readiness.open(fd, onReady),
@@ -69,6 +70,7 @@ export function openBatchSocket(options: DatagramSocketOptions): Opened {
 
 interface BatchIoOptions {
   readonly batch: DatagramBatch;
+  readonly fd: number;
   readonly family: 4 | 6;
   readonly exchange: Exchange;
   readonly open: (onReady: () => void) => Readiness;
@@ -76,6 +78,7 @@ interface BatchIoOptions {
 }
 
 class BatchIo implements DatagramIo {
+  readonly fd: number;
   readonly #batch: DatagramBatch;
   readonly #family: 4 | 6;
   readonly #exchange: Exchange;
@@ -89,7 +92,8 @@ class BatchIo implements DatagramIo {
   /** The system has no room for answers: nothing is read until it has, and waiting datagrams are its to keep. */
   #blocked = false;
 
-  constructor({ batch, family, exchange, open, close }: BatchIoOptions) {
+  constructor({ batch, fd, family, exchange, open, close }: BatchIoOptions) {
+    this.fd = fd;
     this.#batch = batch;
     this.#family = family;
     this.#exchange = exchange;

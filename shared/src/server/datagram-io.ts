@@ -39,6 +39,8 @@ export interface BoundDatagramSocket {
 }
 
 export interface DatagramIo {
+  /** The socket's descriptor, where it can be had. */
+  readonly fd?: number;
   /** Answers what has arrived already, at most so much that it ends. */
   drain(): Promise<void>;
   /** Closes the socket. */

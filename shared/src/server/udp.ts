@@ -12,6 +12,7 @@ import type { Listener, Service } from '../daemon/service.ts';
 import { AppError } from '../errors.ts';
 import { parseAddress } from '../inet/address.ts';
 import { nativeGaps } from '../native/linux.ts';
+import { steerToSecond } from '../native/reuse-port.ts';
 import { type DropCounter, openDropCounter } from '../system/datagram-drops.ts';
 import { createAccessList } from './access.ts';
 import { type DatagramCounts, DatagramGate } from './datagram-gate.ts';
@@ -43,7 +44,7 @@ type IoKind = 'batch' | 'dgram';
  * Listens and answers until the signal is aborted.
  *
  * @throws AppError ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PERMISSION_DENIED, NAME_NOT_FOUND, LISTEN_FAILED;
- * CONFIGURATION_INVALID when batches are asked for and can't be had
+ * USAGE_INVALID when batches are asked for and can't be had
  */
 export async function listenUdp(options: UdpListenerOptions): Promise<UdpListener> {
   const { config } = options;
@@ -66,7 +67,7 @@ async function openSocket(config: UdpConfig): Promise<{ socket: BoundDatagramSoc
     if (opened.available) return { socket: opened.socket, io: 'batch' };
     if (config.io === 'batch') {
       const message = `io: "batch" can't be had here: ${nativeGaps[opened.gap]}; choose auto or dgram with --io`;
-      throw new AppError('CONFIGURATION_INVALID', message);
+      throw new AppError('USAGE_INVALID', message);
     }
   }
   return { socket: await openDgramSocket(options), io: 'dgram' };
@@ -77,7 +78,7 @@ async function resolve(host: string): Promise<string> {
   return parseAddress(host).ok ? host : (await lookup(host)).address;
 }
 
-export class UdpListener implements Service {
+export class UdpListener implements Service<UdpConfig> {
   readonly listeners: readonly Listener[];
   readonly closed: Promise<void>;
   readonly #log: Log;
@@ -118,10 +119,10 @@ export class UdpListener implements Service {
         transport: 'udp',
         address,
         port,
-        io,
-        receiveBufferBytes: receiveBuffer.effectiveBytes,
+        recvBufferBytes: receiveBuffer.effectiveBytes,
         sendBufferBytes: sendBuffer.effectiveBytes,
-        ...(receiveBuffer.limitedBy === undefined ? {} : { receiveBufferLimit: receiveBuffer.limitedBy }),
+        ...(receiveBuffer.limitedBy === undefined ? {} : { recvBufferLimit: receiveBuffer.limitedBy }),
+        io,
       },
     ];
     this.#timer = setInterval(() => void this.#report(), config.summaryIntervalMs);
@@ -137,6 +138,14 @@ export class UdpListener implements Service {
     const drops = await this.#drops;
     this.#kernelDropped = await drops.read();
     return { ...this.#gate.counts, kernelDropped: this.#kernelDropped };
+  }
+
+  reconfigure(config: UdpConfig): void {
+    this.#gate.setLimits({ ratePerSource: config.ratePerSource, access: createAccessList(config) });
+  }
+
+  handOver(): string | undefined {
+    return this.#io.fd === undefined ? 'node:dgram gives no descriptor to steer with' : steerToSecond(this.#io.fd);
   }
 
   async #report(): Promise<void> {
