@@ -2,6 +2,7 @@
 import { runProgram } from '@small-servers/shared/cli/program';
 import { daemonCommand } from '@small-servers/shared/daemon/run';
 import manifest from '../package.json' with { type: 'json' };
+import { probe } from './probe-command.ts';
 import { createServer } from './server.ts';
 import { settings } from './settings.ts';
 
@@ -21,5 +22,5 @@ await runProgram({
   name: 'udp-echo',
   version: manifest.version,
   describe: manifest.description,
-  commands: [serve],
+  commands: [serve, probe],
 });
