@@ -31,6 +31,9 @@ const LOOKED_AT = 16;
 
 const NO_ROW = -1;
 
+/** Family of a row that no source has. */
+const UNUSED = 0;
+
 /** In the index: an empty place. Rows stand as their number plus one. */
 const EMPTY = 0;
 
@@ -179,18 +182,15 @@ export class SourceTable {
    * that were silent and whose bucket is full are forgotten.
    */
   endInterval(nowMs: number, report: (row: number) => void): void {
-    for (let place = 0; place < this.#index.length; place++) {
-      const entry = this.#index[place] ?? EMPTY;
-      if (entry === EMPTY) continue;
-      const row = entry - 1;
+    for (let row = 0; row < this.capacity; row++) {
+      if (this.#family[row] === UNUSED) continue;
       if ((this.received[row] ?? 0) > 0) {
         report(row);
         this.#resetActivity(row);
       } else if (this.#isLikeNew(row, nowMs)) {
-        this.#removeFromIndex(place);
+        this.#removeFromIndex(this.#placeOf(row));
+        this.#family[row] = UNUSED;
         this.#freeRows[this.#free++] = row;
-        // What came after it may have moved here.
-        place -= 1;
       }
     }
   }
