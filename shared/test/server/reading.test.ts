@@ -1,0 +1,143 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { allBytes, everySplit, seededBytes } from '../../../test/support/splits.ts';
+import { type Client, connectClient, until } from '../../../test/support/tcp.ts';
+import { LARGEST_BUFFER_BYTES, SMALLEST_BUFFER_BYTES } from '../../src/server/reading.ts';
+import { Harness, modes } from './harness.ts';
+
+const MiB = 1024 * 1024;
+
+/**
+ * Writes until the server reads no more, whatever the kernels hold by then: the state of a peer that
+ * sends and never reads. Gives everything that was written.
+ */
+async function stall(harness: Harness, client: Client, seed: number): Promise<Buffer> {
+  client.socket.pause();
+  const parts: Buffer[] = [];
+  const stuck = async (): Promise<boolean> => {
+    const before = harness.seen.bytes;
+    for (let turn = 0; turn < 20; turn++) await setImmediate();
+    return harness.seen.bytes === before && client.socket.writableLength > MiB;
+  };
+  await until(async () => {
+    if (client.socket.writableLength < 2 * MiB) {
+      const part = seededBytes(MiB, seed + parts.length);
+      parts.push(part);
+      client.socket.write(part);
+    }
+    return stuck();
+  }, 'the server is stalled');
+  return Buffer.concat(parts);
+}
+
+describe.each(modes)('reading by %s', (io) => {
+  test('every byte value comes back as it is, in order', async () => {
+    await using harness = await Harness.start({ io });
+    await using client = await connectClient(harness.port);
+    expect(await client.roundTrip(allBytes)).toEqual(Buffer.from(allBytes));
+  });
+
+  test('an input cut anywhere comes back whole', async () => {
+    await using harness = await Harness.start({ io });
+    await using client = await connectClient(harness.port);
+    const input = Buffer.concat([allBytes, allBytes.toReversed()]);
+    for (const [head, tail] of everySplit(input)) {
+      const back = Buffer.concat([await client.roundTrip(head), await client.roundTrip(tail)]);
+      expect(back.equals(input)).toBe(true);
+    }
+  });
+
+  test('reads that just fill, just miss and just exceed each size of the buffer come back', async () => {
+    await using harness = await Harness.start({ io });
+    await using client = await connectClient(harness.port);
+    for (const size of [SMALLEST_BUFFER_BYTES, 8 * SMALLEST_BUFFER_BYTES, LARGEST_BUFFER_BYTES]) {
+      for (const length of [size - 1, size, size + 1]) {
+        const sent = seededBytes(length, length);
+        expect((await client.roundTrip(sent)).equals(sent)).toBe(true);
+      }
+    }
+  });
+
+  test('after a quiet time has shrunk the buffer, what comes back is what was sent then', async () => {
+    await using harness = await Harness.start({ io });
+    await using client = await connectClient(harness.port);
+    await client.roundTrip(seededBytes(LARGEST_BUFFER_BYTES * 2, 1));
+    for (let round = 0; round < 3; round++) {
+      harness.look();
+      harness.look();
+      const sent = seededBytes(SMALLEST_BUFFER_BYTES * 3, 2 + round);
+      expect((await client.roundTrip(sent)).equals(sent)).toBe(true);
+    }
+  });
+
+  test('half-close with much under way: everything comes back, then FIN', async () => {
+    await using harness = await Harness.start({ io });
+    await using client = await connectClient(harness.port);
+    const sent = seededBytes(8 * MiB, 3);
+    client.socket.end(sent);
+    expect((await client.end()).equals(sent)).toBe(true);
+    expect(await harness.record('connection-closed')).toMatchObject({
+      reason: 'peer-closed',
+      bytesIn: sent.length,
+      bytesOut: sent.length,
+    });
+  });
+
+  test('bytes that wait for a slow reader are not overwritten by what others send meanwhile', async () => {
+    await using harness = await Harness.start({ io });
+    await using slow = await connectClient(harness.port);
+    const waiting = await stall(harness, slow, 100);
+    await using other = await connectClient(harness.port);
+    for (let round = 0; round < 8; round++) {
+      const sent = seededBytes(LARGEST_BUFFER_BYTES, 1000 + round);
+      expect((await other.roundTrip(sent)).equals(sent)).toBe(true);
+    }
+    slow.socket.resume();
+    slow.socket.end();
+    expect((await slow.end()).equals(waiting)).toBe(true);
+  });
+
+  test('many connections with pauses of their own never see one another, nor their own bytes out of order', async () => {
+    await using harness = await Harness.start({ io });
+    const sent = Array.from({ length: 24 }, (_, index) => seededBytes(MiB + index * 1009, 50 + index));
+    const clients = await Promise.all(sent.map(() => connectClient(harness.port)));
+    for (const [index, client] of clients.entries()) {
+      // A reader that stops at each piece makes writes of the server wait at moments of its own.
+      client.socket.on('data', () => {
+        client.socket.pause();
+        setImmediate().then(() => client.socket.resume());
+      });
+      client.socket.end(sent[index] ?? '');
+    }
+    const received = await Promise.all(clients.map((client) => client.end()));
+    for (const [index, bytes] of received.entries()) expect(bytes.equals(sent[index] ?? Buffer.alloc(0))).toBe(true);
+  });
+
+  test('while bytes wait for the peer nothing more is read: single bytes can not pile up either', async () => {
+    await using harness = await Harness.start({ io });
+    await using greedy = await connectClient(harness.port);
+    await stall(harness, greedy, 200);
+    await using witness = await connectClient(harness.port);
+    const { reads } = harness.seen;
+    for (let round = 0; round < 20; round++) {
+      greedy.socket.write('x');
+      await witness.roundTrip('y');
+    }
+    expect(harness.seen.reads - reads).toBe(20);
+  });
+
+  test('a service that ends its side while bytes wait still reads what comes afterwards', async () => {
+    const answer = seededBytes(16 * MiB, 300);
+    await using harness = await Harness.start({ io }, (connection) => ({
+      onBytes: () => {
+        connection.write(answer);
+        connection.end();
+      },
+    }));
+    await using client = await connectClient(harness.port);
+    client.socket.write('go');
+    expect((await client.end()).equals(answer)).toBe(true);
+    client.socket.end('and thanks');
+    expect(await harness.record('connection-closed')).toMatchObject({ bytesIn: 12, reason: 'peer-closed' });
+  });
+});
