@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { plannedMessages } from '@small-servers/shared/client/open-loop';
 import { describe, expect, test } from 'vitest';
 import { nodePath, repository, runProgram, startDaemon } from '../../../test/support/daemon.ts';
-import { plannedMessages } from '../src/probe.ts';
 import type { ProbeConfig } from '../src/probe-settings.ts';
 
 /** A server that does to each connection what the test wants, on a free port. */

@@ -16,6 +16,7 @@ export const closeReasons = {
 export type CloseReason = keyof typeof closeReasons;
 
 export const refusalReasons = {
+  denied: 'the address is not let in by --allow and --deny',
   'max-connections': '--max-connections are open',
   'max-connections-per-source': 'the address has --max-connections-per-source open',
   'fd-limit': 'the limit of open files (ulimit -n) leaves no room for more',

@@ -1,6 +1,7 @@
 /** The settings that every TCP listener has. */
 import { choice, count, duration, port, size, text, toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
+import { accessSettings } from './access-settings.ts';
 import { connectionsForDescriptors, RESERVED_DESCRIPTORS } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 
@@ -59,6 +60,7 @@ export function tcpSettings(defaultPort: number) {
       group: 'Listening',
       help: "how bytes are read: into a buffer that is used again, or by 'data' events",
     }),
+    ...accessSettings,
     maxConnections: setting(count({ off: true }), {
       default: {
         derive: () => connectionsForDescriptors(softDescriptorLimit()),

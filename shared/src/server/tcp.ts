@@ -13,8 +13,10 @@ import { createServer as createNetServer, type Server, type Socket } from 'node:
 import type { Log } from '../daemon/log.ts';
 import type { Listener, Service } from '../daemon/service.ts';
 import { systemCode } from '../errors.ts';
+import { parseAddress } from '../inet/address.ts';
 import { steerToSecond } from '../native/reuse-port.ts';
 import { type BufferReport, bindTcp } from '../native/socket-options.ts';
+import { type AccessList, createAccessList } from './access.ts';
 import { Admission, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 import { listenError } from './listen-error.ts';
@@ -108,6 +110,7 @@ export class TcpListener implements Service<ListenerConfig> {
   readonly #finish: () => void;
   readonly #refusalTimer: NodeJS.Timeout;
   #config: ListenerConfig;
+  #access: AccessList;
   #lookTimer: NodeJS.Timeout;
   #drainStartedMs: number | undefined;
   #accepted = 0;
@@ -119,6 +122,7 @@ export class TcpListener implements Service<ListenerConfig> {
     this.#server = server;
     this.#clock = options.clock ?? (() => performance.now());
     this.#admission = new Admission(admissionLimits(config, softDescriptorLimit()));
+    this.#access = createAccessList(config);
     this.#refusals = new RefusalLog(log, this.#clock);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
@@ -151,6 +155,7 @@ export class TcpListener implements Service<ListenerConfig> {
   reconfigure(config: ListenerConfig): void {
     this.#config = config;
     this.#admission.limits = admissionLimits(config, softDescriptorLimit());
+    this.#access = createAccessList(config);
     if (this.#drainStartedMs !== undefined) return;
     clearInterval(this.#lookTimer);
     this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
@@ -166,7 +171,7 @@ export class TcpListener implements Service<ListenerConfig> {
     const { remoteAddress, remotePort = 0 } = socket;
     const source = remoteAddress === undefined ? 'unknown' : unmapAddress(remoteAddress);
     const peer = remoteAddress === undefined ? 'unknown' : formatEndpoint(remoteAddress, remotePort);
-    const refusal = this.#admission.enter(source);
+    const refusal = this.#admits(remoteAddress) ? this.#admission.enter(source) : 'denied';
     if (refusal !== undefined) {
       this.#refusals.refuse(peer, source, refusal);
       socket.on('error', () => {});
@@ -192,6 +197,13 @@ export class TcpListener implements Service<ListenerConfig> {
       },
     });
     this.#connections.add(connection);
+  }
+
+  /** A peer that is gone already has no address to judge; it costs one record and nothing more. */
+  #admits(remoteAddress: string | undefined): boolean {
+    if (this.#access.open || remoteAddress === undefined) return true;
+    const address = parseAddress(remoteAddress);
+    return address.ok && this.#access.allows(address.value);
   }
 
   /** One look at every connection; a table of 10,000 takes a few milliseconds. */

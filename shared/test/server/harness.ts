@@ -34,6 +34,8 @@ export const defaults: TcpListenerOptions['config'] = {
   recvBufferBytes: 0,
   sendBufferBytes: 0,
   io: 'onread',
+  allow: [],
+  deny: [],
   maxConnections: 0,
   maxConnectionsPerSource: 0,
   idleTimeoutMs: 600_000,
