@@ -3,11 +3,18 @@ import { connect } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { type Client, connectClient, until } from '../../../test/support/tcp.ts';
+import { type Cidr, parseCidr } from '../../src/inet/cidr.ts';
 import { DRAIN_QUIET_MS } from '../../src/server/tcp-connection.ts';
-import { Harness, modes } from './harness.ts';
+import { defaults, Harness, modes } from './harness.ts';
 
 const MiB = 1024 * 1024;
 const IDLE_MS = 60_000;
+
+function block(text: string): Cidr {
+  const parsed = parseCidr(text);
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.value;
+}
 
 /** A connection of which the server has answered one byte, so that it surely has accepted it. */
 async function served(harness: Harness, options = {}): Promise<Client> {
@@ -168,6 +175,32 @@ describe('admission', () => {
     await refused.end();
     await using other = await served(harness, { localAddress: '127.0.0.2' });
     expect(await harness.record('connection-refused')).toMatchObject({ reason: 'max-connections-per-source' });
+    expect([first.ended, other.ended]).toEqual([false, false]);
+  });
+
+  test('the most specific of --allow and --deny decides, and who is kept out takes no place', async () => {
+    const access = { allow: [block('127.0.0.0/8')], deny: [block('127.0.0.8/29')], maxConnections: 1 };
+    await using harness = await Harness.start({ host: '::', ...access });
+    await using refused = await connectClient(harness.port, { host: '127.0.0.1', localAddress: '127.0.0.9' });
+    await refused.end();
+    expect(await harness.record('connection-refused')).toMatchObject({
+      peer: `127.0.0.9:${refused.localPort}`,
+      reason: 'denied',
+    });
+    await using stranger = await connectClient(harness.port, { host: '::1' });
+    await stranger.end();
+    await using taken = await served(harness, { host: '127.0.0.1', localAddress: '127.0.0.16' });
+    expect(taken.ended).toBe(false);
+    expect(harness.listener.counts.refused.get('denied')).toBe(2);
+  });
+
+  test('new access lists hold from the next connection on; who is in stays in', async () => {
+    await using harness = await Harness.start({ allow: [block('127.0.0.1')] });
+    await using first = await served(harness, { localAddress: '127.0.0.1' });
+    harness.listener.reconfigure({ ...defaults, deny: [block('127.0.0.1')] });
+    await using refused = await connectClient(harness.port, { localAddress: '127.0.0.1' });
+    await refused.end();
+    await using other = await served(harness, { localAddress: '127.0.0.2' });
     expect([first.ended, other.ended]).toEqual([false, false]);
   });
 
