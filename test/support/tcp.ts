@@ -102,12 +102,12 @@ export interface ClientOptions {
   readonly localAddress?: string;
 }
 
-/** Connects; `allowHalfOpen`, so that the test decides when our side ends. */
+/** Connects; small writes leave at once, and the test decides when our side ends. */
 export async function connectClient(
   port: number,
   { host = '127.0.0.1', ...rest }: ClientOptions = {},
 ): Promise<Client> {
-  const socket = connect({ port, host, allowHalfOpen: true, ...rest });
+  const socket = connect({ port, host, allowHalfOpen: true, noDelay: true, ...rest });
   await once(socket, 'connect');
   return new Client(socket);
 }

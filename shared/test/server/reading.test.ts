@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { allBytes, everySplit, seededBytes } from '../../../test/support/splits.ts';
 import { type Client, connectClient, until } from '../../../test/support/tcp.ts';
 import { LARGEST_BUFFER_BYTES, SMALLEST_BUFFER_BYTES } from '../../src/server/reading.ts';
+import type { Serve } from '../../src/server/tcp-connection.ts';
 import { Harness, modes } from './harness.ts';
 
 const MiB = 1024 * 1024;
@@ -28,6 +29,27 @@ async function stall(harness: Harness, client: Client, seed: number): Promise<Bu
     return stuck();
   }, 'the server is stalled');
   return Buffer.concat(parts);
+}
+
+/** Less than a stream's high-water mark: a write of it alone causes no 'drain'. */
+const ANSWER = seededBytes(60_000, 500);
+
+/** Much for little: one answer for each byte. */
+const answering: Serve = (connection) => ({
+  onBytes: (bytes) => {
+    for (const _byte of bytes) connection.write(ANSWER);
+  },
+});
+
+/** Asks byte by byte and takes no answer, until a byte is left unread. Gives how many were sent. */
+async function askUntilUnread({ seen }: Harness, client: Client): Promise<number> {
+  client.socket.pause();
+  for (let asked = 1; ; asked++) {
+    const { reads } = seen;
+    client.socket.write('?');
+    for (let turn = 0; turn < 20 && seen.reads === reads; turn++) await setImmediate();
+    if (seen.reads === reads) return asked;
+  }
 }
 
 describe.each(modes)('reading by %s', (io) => {
@@ -113,17 +135,44 @@ describe.each(modes)('reading by %s', (io) => {
     for (const [index, bytes] of received.entries()) expect(bytes.equals(sent[index] ?? Buffer.alloc(0))).toBe(true);
   });
 
-  test('while bytes wait for the peer nothing more is read: single bytes can not pile up either', async () => {
-    await using harness = await Harness.start({ io });
-    await using greedy = await connectClient(harness.port);
-    await stall(harness, greedy, 200);
-    await using witness = await connectClient(harness.port);
-    const { reads } = harness.seen;
-    for (let round = 0; round < 20; round++) {
-      greedy.socket.write('x');
-      await witness.roundTrip('y');
-    }
-    expect(harness.seen.reads - reads).toBe(20);
+  test('while an answer waits nothing more is read: small reads can not pile up either', async () => {
+    await using harness = await Harness.start({ io, idleTimeoutMs: 60_000 }, answering);
+    await using client = await connectClient(harness.port);
+    await askUntilUnread(harness, client);
+    const asked = harness.seen.bytes;
+    harness.look();
+    harness.pass(60_000);
+    const { reason, bytesOut } = await harness.record('connection-closed');
+    expect(reason).toBe('write-stalled');
+    const waited = asked * ANSWER.length - Number(bytesOut);
+    expect(waited).toBeGreaterThan(0);
+    expect(waited).toBeLessThanOrEqual(ANSWER.length);
+    client.socket.destroy();
+  });
+
+  test('an answer below the high-water mark that waits stops the reading only until it is taken', async () => {
+    await using harness = await Harness.start({ io }, answering);
+    await using client = await connectClient(harness.port);
+    const asked = await askUntilUnread(harness, client);
+    client.socket.end();
+    client.socket.resume();
+    expect((await client.end()).length).toBe(asked * ANSWER.length);
+  });
+
+  test('a service may answer after its peer has ended', async () => {
+    await using harness = await Harness.start({ io }, (connection) => ({
+      onBytes: () => {},
+      onEnd: () => {
+        setImmediate().then(() => {
+          connection.write('late');
+          connection.close('server-closed');
+        });
+      },
+    }));
+    await using client = await connectClient(harness.port);
+    client.socket.end('hi');
+    expect(String(await client.end())).toBe('late');
+    expect(await harness.record('connection-closed')).toMatchObject({ reason: 'server-closed', bytesOut: 4 });
   });
 
   test('a service that ends its side while bytes wait still reads what comes afterwards', async () => {

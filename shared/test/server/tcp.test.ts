@@ -217,6 +217,10 @@ describe('admission', () => {
     expect(await harness.record('connection-refused')).toMatchObject({
       peer: `127.0.0.1:${refused.localPort}`,
     });
+    await using again = await connectClient(harness.port, { host: '127.0.0.1' });
+    await again.end();
+    harness.pass(10_000);
+    expect(await harness.record('connection-refused', 2)).toMatchObject({ peer: '127.0.0.1', refused: 1 });
   });
 
   test('a flood of refusals is one record at once and one exact sum', async () => {
