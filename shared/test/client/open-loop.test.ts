@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { runOpenLoop } from '../../src/client/open-loop.ts';
+import { plannedMessages, runOpenLoop } from '../../src/client/open-loop.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -115,5 +115,18 @@ describe('runOpenLoop', () => {
       },
     });
     expect(result.sent).toBe(0);
+  });
+});
+
+describe('plannedMessages', () => {
+  test.each([
+    [{}, 10],
+    [{ count: 3 }, 3],
+    [{ durationMs: 2_500 }, 25],
+    [{ durationMs: 1 }, 1],
+    [{ count: 3, durationMs: 60_000 }, 3],
+    [{ count: 1_000, durationMs: 1_000 }, 10],
+  ])('%j plans %i', (asked, messages) => {
+    expect(plannedMessages({ count: 0, durationMs: 0, rate: 10, ...asked })).toBe(messages);
   });
 });
