@@ -1,9 +1,12 @@
 /** Real programs talk with the real daemon, on both ways of reading. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Daemon, runProgram, startDaemon } from '../support/daemon.ts';
 import { program, testWith } from '../support/programs.ts';
 
@@ -120,10 +123,23 @@ describe('the daemon', () => {
     ]);
   });
 
-  test('SIGHUP: limits and access lists change while it runs', async () => {
-    await using daemon = await startDaemon('udp-echo', [], { env: { UDP_ECHO_DENY: '' } });
+  test('SIGHUP: an access list that was written into the file holds from then on', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'small-servers-udp-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'servers.json');
+    writeFileSync(file, '{ "udp-echo": {} }');
+    await using daemon = await startDaemon('udp-echo', ['--config', file]);
+    const probe = ['probe', `127.0.0.1:${daemon.port}`, '--count', '1'];
+    expect((await runProgram('udp-echo', probe)).code).toBe(0);
+    writeFileSync(file, '{ "udp-echo": { "deny": ["127.0.0.0/8"], "rate-per-source": 5 } }');
     daemon.process.kill('SIGHUP');
-    expect(await daemon.record('config-reloaded')).toMatchObject({ changed: [], needsRestart: [] });
+    const { changed } = await daemon.record('config-reloaded');
+    expect(changed).toEqual([
+      { name: 'rate-per-source', from: 'auto', to: '5' },
+      { name: 'deny', from: '', to: '127.0.0.0/8' },
+    ]);
+    expect((await runProgram('udp-echo', probe)).code).toBe(1);
+    expect(await daemon.record('datagram-dropped')).toMatchObject({ reason: 'denied' });
   });
 
   test('where batches can not be had, auto is dgram and batch is an error that says why', async () => {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect } from 'vitest';
-import { type LogRecord, runProgram, startDaemon } from '../support/daemon.ts';
+import { Daemon, type LogRecord, runProgram, startDaemon } from '../support/daemon.ts';
 import { program, root, testWith } from '../support/programs.ts';
 
 const execFileAsync = promisify(execFile);
@@ -63,8 +63,10 @@ describe.each(['batch', 'dgram'])('udp-echo --io %s', (io) => {
 
   testWith(needs, `a loop with a server of the same port ends at once [--io ${io}]`, async () => {
     await using one = await start('--host', '127.0.0.1');
-    await using two = await startDaemon('udp-echo', ['--io', io, '--host', '127.0.0.2', '--port', String(one.port)]);
-    await spoof('127.0.0.2', two.port, '127.0.0.1', one.port);
+    const samePort = ['--host', '127.0.0.2', '--port', String(one.port)];
+    await using two = new Daemon('udp-echo', ['serve', '--io', io, ...samePort, '--admin-socket', 'off']);
+    await two.record('listening');
+    await spoof('127.0.0.2', one.port, '127.0.0.1', one.port);
     await one.record('datagram-dropped', 1, ({ reason }) => reason === 'loop-guard');
     await one.stop();
     await two.stop();
