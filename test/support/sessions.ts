@@ -70,6 +70,7 @@ export async function runSession(
   session: Session,
   folder: string,
   rename: (text: string) => string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<readonly string[]> {
   const script = session.exchanges
     // The mark comes without touching $?, which the next command may ask for.
@@ -78,7 +79,7 @@ export async function runSession(
   const shell = spawn('bash', ['-c', `exec 2>&1\n${script}`], {
     cwd: repository,
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, PATH: `${folder}:${process.env.PATH}`, NO_COLOR: '1' },
+    env: { ...process.env, ...env, PATH: `${folder}:${process.env.PATH}`, NO_COLOR: '1' },
   });
   return (await text(shell.stdout)).split(MARK).slice(0, -1);
 }
