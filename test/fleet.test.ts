@@ -210,8 +210,9 @@ describe('what keeps a service from coming up', { concurrent: true, timeout: PAT
     await writeFile(config, '{ "echo-tcp": { "idle-timout": "5m", "backlog": 0 } }');
     const env = { SMALL_SERVERS_CONFIG: config };
 
-    const { code, stderr } = await fleet.run(['start'], env);
+    const { code, stderr } = await fleet.run(['start'], { ...env, ECHO_TCP_IDLE_TIMEOUT: '30' });
     expect(code).toBe(1);
+    expect(stderr).toContain('idle-timeout: "30" is not allowed (variable ECHO_TCP_IDLE_TIMEOUT)');
     expect(stderr).toContain(`"idle-timout": is an unknown key (${config}:1:17); did you mean idle-timeout?`);
     expect(stderr).toContain(`backlog: "0" is not allowed (${config}:1:49)`);
     const status = await fleet.run(['status'], env);

@@ -140,10 +140,11 @@ describe('commands and operands', () => {
   });
 
   test('operands are text, also when they look like numbers, and all words after -- are operands', async () => {
-    expect((await parse('query', '007', '--', '-x', '--port=7', '--version')).operands).toEqual([
+    expect((await parse('query', '007', '--', '-x', '--port=7', '--help=true', '--version')).operands).toEqual([
       '007',
       '-x',
       '--port=7',
+      '--help=true',
       '--version',
     ]);
   });

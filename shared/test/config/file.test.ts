@@ -109,6 +109,11 @@ describe('what is no configuration', () => {
     expect(problems[0]).toMatch(/^servers\.json: nests deeper than 32 levels \(servers\.json:1:\d+\)/);
   });
 
+  test('many sections side by side are no nesting', () => {
+    const sections = Array.from({ length: 99 }, (_, index) => `"other-${index}": { "allow": [] }`);
+    expect(read(`{ ${sections.join(', ')} }`).problems).toEqual([]);
+  });
+
   test('brackets in strings and comments are no nesting', () => {
     expect(read(`{ "echo-tcp": { "greeting": "${'['.repeat(99)}" } } // ${'{'.repeat(99)}`).problems).toEqual([]);
   });
