@@ -7,6 +7,7 @@ export interface Verdict {
   readonly target: string;
   /** What was measured, in words; `not measured` when the run has no figure for it. */
   readonly measured: string;
+  /** Undefined when nothing was measured, or nothing that could be trusted. */
   readonly met: boolean | undefined;
 }
 
@@ -27,10 +28,16 @@ export function judge(cases: readonly CaseFigures[], idle: IdleReport): Verdict[
   ];
 }
 
+/** Half of a case's runs or more were disturbed: whatever its ratios are, they decide nothing. */
+function isDisturbed({ runs, disturbedRuns }: CaseFigures): boolean {
+  return disturbedRuns * 2 >= runs;
+}
+
 function judgeRatio(figures: CaseFigures): Verdict {
   const target = `${figures.case.name}: at least ${figures.case.targetRatio} of ${REFERENCE_PEER}`;
   const ratio = figures.peers.find(({ peer }) => peer === OUR_PEER)?.ratio?.median;
   if (ratio === undefined) return { target, measured: 'not measured', met: undefined };
+  if (isDisturbed(figures)) return { target, measured: `${ratio.toFixed(2)} in disturbed runs`, met: undefined };
   return { target, measured: ratio.toFixed(2), met: ratio >= figures.case.targetRatio };
 }
 
@@ -44,6 +51,7 @@ function judgeLead(cases: readonly CaseFigures[], beaten: string): Verdict {
   });
   if (leads.length < cases.length) return { target, measured: 'not measured', met: undefined };
   const least = Math.min(...leads);
+  if (cases.some(isDisturbed)) return { target, measured: `${least.toFixed(2)} in disturbed runs`, met: undefined };
   return { target, measured: `at least ${least.toFixed(2)} times its rate`, met: least > 1 };
 }
 
