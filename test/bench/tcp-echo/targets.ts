@@ -56,8 +56,6 @@ function judgeLead(cases: readonly CaseFigures[], beaten: string): Verdict {
 }
 
 export function renderVerdicts(verdicts: readonly Verdict[]): string {
-  const mark = (met: boolean | undefined) => (met === undefined ? '' : met ? 'met' : 'not met');
-  return verdicts
-    .map(({ target, measured, met }) => `- ${target}: ${measured}${met === undefined ? '' : `, ${mark(met)}`}\n`)
-    .join('');
+  const mark = (met: boolean | undefined) => (met === undefined ? '' : met ? ', met' : ', not met');
+  return verdicts.map(({ target, measured, met }) => `- ${target}: ${measured}${mark(met)}\n`).join('');
 }
