@@ -8,14 +8,15 @@ import { binFolder, isAsShown, readSessions, runSession } from './support/sessio
 
 const sessions = readSessions(await readFile(`${repository}README.md`, 'utf8'));
 
-/** The port that the README shows. */
+/** The port that the README shows for both echo services, one of TCP and one of UDP. */
 const SHOWN_PORT = '7007';
+const services = ['echo-tcp', 'udp-echo'] as const;
 
 const PATIENCE_MS = 120_000;
 
 describe('README.md', { timeout: PATIENCE_MS }, () => {
   let fleet: TestFleet;
-  const bins = binFolder(['fleet', 'echo-tcp']);
+  const bins = binFolder(['fleet', 'echo-tcp', 'nettool']);
   beforeAll(async () => {
     fleet = await TestFleet.create();
   });
@@ -28,10 +29,11 @@ describe('README.md', { timeout: PATIENCE_MS }, () => {
   const here = (command: string): string =>
     command
       .replace(/^npx pnpm@12 (start|stop|reload|status|preflight)$/, 'fleet $1')
-      .replace(/^npx pnpm@12 (?=echo-tcp )/, '')
-      .replaceAll(SHOWN_PORT, String(fleet.port('echo-tcp')))
+      .replace(/^npx pnpm@12 (?=echo-tcp |nettool )/, '')
+      .replaceAll(SHOWN_PORT, String(fleet.port(/^nc -u|udp/.test(command) ? 'udp-echo' : 'echo-tcp')))
       .replaceAll('logs/', `${fleet.state}/logs/`);
-  const there = (printed: string): string => printed.replaceAll(String(fleet.port('echo-tcp')), SHOWN_PORT);
+  const there = (printed: string): string =>
+    services.reduce((text, service) => text.replaceAll(String(fleet.port(service)), SHOWN_PORT), printed);
 
   test('has the session', () => expect(sessions.length).toBeGreaterThan(3));
 
