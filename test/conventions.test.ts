@@ -48,7 +48,12 @@ describe('services', () => {
         private: true,
         type: 'module',
         bin: { [service]: 'src/main.ts' },
-        smallServers: { check: expect.any(Array), latency: expect.any(String), try: expect.any(String) },
+        smallServers: {
+          transport: expect.stringMatching(/^(?:tcp|udp)$/),
+          check: expect.any(Array),
+          latency: expect.any(String),
+          try: expect.any(String),
+        },
       });
       expect(JSON.parse(await read('package.json')).dependencies).toHaveProperty([`@small-servers/${service}`]);
     });

@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { variablePrefix } from '@small-servers/shared/config/settings';
+import { type Settings, variablePrefix } from '@small-servers/shared/config/settings';
 import { nodePath, repository } from './daemon.ts';
 
 export interface Ended {
@@ -107,12 +107,19 @@ export async function serviceNames(): Promise<readonly string[]> {
 
 const portVariable = (service: string): string => `${variablePrefix(service)}PORT`;
 
-/** A port that nobody has, for each service that listens on one. */
+/**
+ * A port that nobody has, for each service that listens on one. Services whose default is the same (over TCP
+ * and over UDP) share one here too, so that a document's `7007` stays one number.
+ */
 async function freePorts(): Promise<Record<string, string>> {
   const variables: Record<string, string> = {};
+  const byDefault = new Map<unknown, string>();
   for (const name of await serviceNames()) {
-    const { settings } = (await import(`${repository}services/${name}/src/settings.ts`)) as { settings: object };
-    if ('port' in settings) variables[portVariable(name)] = String(await freePort());
+    const { settings } = (await import(`${repository}services/${name}/src/settings.ts`)) as { settings: Settings };
+    if (settings.port === undefined) continue;
+    const port = byDefault.get(settings.port.default) ?? String(await freePort());
+    byDefault.set(settings.port.default, port);
+    variables[portVariable(name)] = port;
   }
   return variables;
 }
