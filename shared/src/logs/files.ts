@@ -1,0 +1,124 @@
+/** The log files of a folder, held open: renaming, packing or deleting them meanwhile changes nothing for us. */
+import { closeSync, constants, createReadStream, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream';
+import { createGunzip, gunzipSync, constants as zlib } from 'node:zlib';
+import { systemCode } from '../errors.ts';
+import { type Chunk, chunksOf, chunksOfStream } from './chunks.ts';
+import { type LogName, parseLogName } from './names.ts';
+import { firstTimeMs } from './scan.ts';
+
+export interface LogFile extends LogName {
+  readonly path: string;
+  readonly fd: number;
+  /** Device and inode: what stays when a file is renamed. */
+  readonly identity: string;
+  /** Bytes at the time of opening. */
+  readonly size: number;
+  readonly modifiedMs: number;
+  /** Time of its first record; the time of its last change when it has none. */
+  readonly beginsMs: number;
+}
+
+const { O_NONBLOCK, O_RDONLY } = constants;
+
+const PEEKED_BYTES = 64 * 1024;
+
+/** What so few packed bytes may unpack to; more than that is no log of ours. */
+const MAX_UNPACKED_BYTES = 256 * PEEKED_BYTES;
+
+/** Rotation renames files while we open them; a folder that never holds still is taken as it is. */
+const MAX_ATTEMPTS = 5;
+
+/**
+ * Opens the logs in a folder, oldest first, the live file of a service last. `isWanted` chooses
+ * services. Throws the system's error when the folder cannot be read.
+ */
+export function openLogs(folder: string, isWanted: (service: string) => boolean): LogFile[] {
+  for (let attempt = 1; ; attempt += 1) {
+    const names = listLogs(folder, isWanted);
+    const files = names.map((name) => openLog(folder, name)).filter((file) => file !== undefined);
+    const before = files.map(({ path, identity }) => `${path} ${identity}`);
+    const after = listLogs(folder, isWanted).map((name) => `${join(folder, name)} ${identityAt(join(folder, name))}`);
+    if (before.join('\n') === after.join('\n') || attempt === MAX_ATTEMPTS) return files.toSorted(byAge);
+    closeLogs(files);
+  }
+}
+
+export function closeLogs(files: readonly LogFile[]): void {
+  for (const { fd } of files) closeSync(fd);
+}
+
+/** Names of the logs, without packed copies whose original is still there: logrotate is packing it. */
+function listLogs(folder: string, isWanted: (service: string) => boolean): string[] {
+  const names = readdirSync(folder).toSorted();
+  return names.filter((name) => {
+    const parsed = parseLogName(name);
+    if (parsed === undefined || !isWanted(parsed.service)) return false;
+    return !parsed.compressed || !names.includes(name.replace(/\.gz$/, ''));
+  });
+}
+
+function openLog(folder: string, name: string): LogFile | undefined {
+  const path = join(folder, name);
+  const parsed = parseLogName(name);
+  let fd: number;
+  try {
+    // Without O_NONBLOCK a named pipe would hold us here.
+    fd = openSync(path, O_RDONLY | O_NONBLOCK);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  const stats = fstatSync(fd);
+  if (parsed === undefined || !stats.isFile()) {
+    closeSync(fd);
+    return undefined;
+  }
+  return {
+    ...parsed,
+    path,
+    fd,
+    identity: `${stats.dev}:${stats.ino}`,
+    size: stats.size,
+    modifiedMs: stats.mtimeMs,
+    beginsMs: peekTimeMs(fd, parsed.compressed) ?? stats.mtimeMs,
+  };
+}
+
+/** `undefined` when nothing is there any more. */
+export function identityAt(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats && `${stats.dev}:${stats.ino}`;
+}
+
+function peekTimeMs(fd: number, compressed: boolean): number | undefined {
+  const buffer = Buffer.allocUnsafe(PEEKED_BYTES);
+  const head = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, 0));
+  const text = compressed ? unpackHead(head) : head;
+  return firstTimeMs({ buffer: text, start: 0, end: text.length, cut: true });
+}
+
+function unpackHead(head: Buffer): Buffer {
+  try {
+    // A flush instead of a finish: the end of the file is not there and not missed.
+    return gunzipSync(head, { finishFlush: zlib.Z_SYNC_FLUSH, maxOutputLength: MAX_UNPACKED_BYTES });
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+function byAge(a: LogFile, b: LogFile): number {
+  return Number(!a.rotated) - Number(!b.rotated) || a.beginsMs - b.beginsMs || a.modifiedMs - b.modifiedMs;
+}
+
+/** The lines of a file. A packed file that is damaged gives what can be unpacked, then throws. */
+export function chunksOfLog(file: LogFile): AsyncGenerator<Chunk> {
+  if (!file.compressed) return chunksOf(file.fd, file.size);
+  // The descriptor is closed by its owner, and read by position, so that it can be read again.
+  const packed = createReadStream('', { fd: file.fd, start: 0, autoClose: false });
+  const unpacked = createGunzip();
+  // A failure ends both streams and is thrown to the one who iterates.
+  pipeline(packed, unpacked, () => {});
+  return chunksOfStream(unpacked);
+}

@@ -1,0 +1,125 @@
+/**
+ * Follows the logs of a folder by inode: through rotation by renaming (the writer goes on in the old
+ * file until it opens the new one), through rotation by copying and emptying, and with services that
+ * begin to log later.
+ */
+import { closeLogs, type LogFile, openLogs } from './files.ts';
+import type { LineFilter } from './filter.ts';
+import type { LogLine } from './record.ts';
+import { LineScanner } from './scan.ts';
+import type { Batch } from './source.ts';
+import { TailedFile } from './tailed-file.ts';
+
+/** How long a renamed file is still read after its successor has come: writers are slow to change over. */
+const OLD_FILE_MS = 5000;
+
+interface Followed {
+  readonly scanner: LineScanner;
+  /** Oldest first; the last one is the live file. */
+  files: TailedFile[];
+}
+
+export interface FollowerOptions {
+  readonly folder: string;
+  readonly isWanted: (service: string) => boolean;
+  readonly filter: LineFilter;
+  /** Any clock in milliseconds. */
+  readonly now: () => number;
+}
+
+export class Follower {
+  readonly #options: FollowerOptions;
+  readonly #services = new Map<string, Followed>();
+  /** Identities of files that have been read, or were there before we came. */
+  readonly #known = new Set<string>();
+
+  /** Takes over the open files: what they hold up to their `size` has been read. */
+  constructor(options: FollowerOptions, files: readonly LogFile[]) {
+    this.#options = options;
+    for (const file of files) this.#known.add(file.identity);
+    closeLogs(files.filter(({ rotated }) => rotated));
+    for (const file of files.filter(({ rotated }) => !rotated)) this.#begin(file, file.size);
+  }
+
+  /** What was written since the last call, a batch for each service, and whether there is more to read at once. */
+  poll(): { readonly batches: readonly Batch[]; readonly more: boolean } {
+    const found = openLogs(this.#options.folder, this.#options.isWanted);
+    const unused = new Set(found);
+    const take = (file: LogFile): LogFile => {
+      unused.delete(file);
+      return file;
+    };
+    for (const file of found.filter(({ rotated }) => !rotated)) {
+      if (!this.#services.has(file.service)) this.#begin(take(file), 0);
+    }
+    const results = [...this.#services].map(([service, followed]) => {
+      const ofService = found.filter((file) => file.service === service);
+      return this.#readService(followed, ofService, take);
+    });
+    closeLogs([...unused]);
+    return { batches: results.map(({ lines }) => lines), more: results.some(({ more }) => more) };
+  }
+
+  close(): void {
+    for (const { files } of this.#services.values()) {
+      for (const file of files) file.close();
+    }
+  }
+
+  #begin(file: LogFile, position: number): void {
+    this.#known.add(file.identity);
+    const scanner = new LineScanner(file.service, this.#options.filter, file.beginsMs);
+    this.#services.set(file.service, { scanner, files: [new TailedFile(file, position)] });
+  }
+
+  #readService(followed: Followed, found: readonly LogFile[], take: (file: LogFile) => LogFile): { lines: Batch; more: boolean } {
+    const lines: LogLine[] = [];
+    this.#recoverFromTruncation(followed, found, lines);
+    this.#changeOver(followed, found, take);
+    let more = false;
+    for (const file of [...followed.files]) {
+      more = !file.read((chunk) => lines.push(...followed.scanner.scan(chunk)));
+      // What comes after it is later: not before all of this one is read.
+      if (more) break;
+      if (file.endsMs !== undefined && this.#options.now() >= file.endsMs) this.#finish(followed, file, lines);
+    }
+    return { lines, more };
+  }
+
+  /** Rotation by copying: what was added to the live file before it was emptied is in the copy. */
+  #recoverFromTruncation(followed: Followed, found: readonly LogFile[], lines: LogLine[]): void {
+    const live = followed.files.at(-1);
+    if (live === undefined || !live.wasTruncated()) return;
+    const copy = found.findLast(({ rotated, compressed, fd, size }) => rotated && !compressed && live.isCopy(fd, size));
+    if (copy !== undefined) {
+      this.#known.add(copy.identity);
+      live.readCopy(copy.fd, (chunk) => lines.push(...followed.scanner.scan(chunk)));
+    }
+    scanRest(followed, live, lines);
+    live.rewind();
+  }
+
+  /** Rotation by renaming: a new live file, and perhaps others that came and went between two calls. */
+  #changeOver(followed: Followed, found: readonly LogFile[], take: (file: LogFile) => LogFile): void {
+    const live = found.find(({ rotated }) => !rotated);
+    if (live === undefined || live.identity === followed.files.at(-1)?.identity) return;
+    const missed = found.filter(({ rotated, compressed, identity }) => rotated && !compressed && !this.#known.has(identity));
+    for (const file of [...missed, live]) {
+      const before = followed.files.at(-1);
+      if (before !== undefined) before.endsMs = this.#options.now() + OLD_FILE_MS;
+      this.#known.add(file.identity);
+      followed.files.push(new TailedFile(take(file), 0));
+    }
+  }
+
+  #finish(followed: Followed, file: TailedFile, lines: LogLine[]): void {
+    scanRest(followed, file, lines);
+    file.close();
+    followed.files = followed.files.filter((other) => other !== file);
+  }
+}
+
+function scanRest({ scanner }: Followed, file: TailedFile, lines: LogLine[]): void {
+  const rest = file.rest();
+  if (rest !== undefined) lines.push(...scanner.scan(rest));
+}
