@@ -34,6 +34,8 @@ export const errorKinds = {
   CONNECTION_LOST: { exitCode: exitCodes.failed, mender: 'the far end' },
   HOST_UNREACHABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
   ECHO_MISMATCH: { exitCode: exitCodes.failed, mender: 'the far end' },
+  LOGS_NOT_FOUND: { exitCode: exitCodes.failed, mender: 'you' },
+  LOGS_UNREADABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
   SUPERVISOR_FAILED: { exitCode: exitCodes.failed, mender: 'the administrator' },
 } as const satisfies Record<string, ErrorKind>;
 

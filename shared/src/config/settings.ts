@@ -5,7 +5,15 @@
 import type { Kind } from './kinds.ts';
 
 /** The heading under which `--help` and the documents list a setting. */
-export type SettingGroup = 'Listening' | 'Limits' | 'Service' | 'Running' | 'Measuring' | 'Request';
+export type SettingGroup =
+  | 'Listening'
+  | 'Limits'
+  | 'Service'
+  | 'Running'
+  | 'Measuring'
+  | 'Request'
+  | 'Choosing lines'
+  | 'Reading';
 
 export interface Setting<T> {
   readonly kind: Kind<T>;

@@ -43,7 +43,7 @@ export function escapeUpTo(text: string, maxCharacters: number): string {
 export function escapeJson(json: string): string {
   if (/^[\x20-\x7e]*$/.test(json)) return json;
   return json.replace(UNSAFE, (character) =>
-    character === '\\' ? character : character.replace(/[^]/g, toJsonEscape),
+    character === '\\' ? character : character.replace(/[\s\S]/g, toJsonEscape),
   );
 }
 

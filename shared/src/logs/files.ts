@@ -1,5 +1,15 @@
 /** The log files of a folder, held open: renaming, packing or deleting them meanwhile changes nothing for us. */
-import { closeSync, constants, createReadStream, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip, gunzipSync, constants as zlib } from 'node:zlib';
@@ -9,6 +19,7 @@ import { type LogName, parseLogName } from './names.ts';
 import { firstTimeMs } from './scan.ts';
 
 export interface LogFile extends LogName {
+  readonly name: string;
   readonly path: string;
   readonly fd: number;
   /** Device and inode: what stays when a file is renamed. */
@@ -32,17 +43,23 @@ const MAX_ATTEMPTS = 5;
 
 /**
  * Opens the logs in a folder, oldest first, the live file of a service last. `isWanted` chooses
- * services. Throws the system's error when the folder cannot be read.
+ * services. A folder that is not there has none; throws the system's error when it cannot be read.
  */
 export function openLogs(folder: string, isWanted: (service: string) => boolean): LogFile[] {
   for (let attempt = 1; ; attempt += 1) {
     const names = listLogs(folder, isWanted);
     const files = names.map((name) => openLog(folder, name)).filter((file) => file !== undefined);
-    const before = files.map(({ path, identity }) => `${path} ${identity}`);
-    const after = listLogs(folder, isWanted).map((name) => `${join(folder, name)} ${identityAt(join(folder, name))}`);
-    if (before.join('\n') === after.join('\n') || attempt === MAX_ATTEMPTS) return files.toSorted(byAge);
+    const opened = files.map(({ name, identity }) => `${name} ${identity}`).join('\n');
+    if (opened === listIdentities(folder, isWanted) || attempt === MAX_ATTEMPTS) return files.toSorted(byAge);
     closeLogs(files);
   }
+}
+
+/** Names and identities of the logs in a folder: as long as they are the same, no file came, went or was renamed. */
+export function listIdentities(folder: string, isWanted: (service: string) => boolean): string {
+  return listLogs(folder, isWanted)
+    .map((name) => `${name} ${identityAt(join(folder, name))}`)
+    .join('\n');
 }
 
 export function closeLogs(files: readonly LogFile[]): void {
@@ -51,7 +68,7 @@ export function closeLogs(files: readonly LogFile[]): void {
 
 /** Names of the logs, without packed copies whose original is still there: logrotate is packing it. */
 function listLogs(folder: string, isWanted: (service: string) => boolean): string[] {
-  const names = readdirSync(folder).toSorted();
+  const names = existsSync(folder) ? readdirSync(folder).toSorted() : [];
   return names.filter((name) => {
     const parsed = parseLogName(name);
     if (parsed === undefined || !isWanted(parsed.service)) return false;
@@ -77,6 +94,7 @@ function openLog(folder: string, name: string): LogFile | undefined {
   }
   return {
     ...parsed,
+    name,
     path,
     fd,
     identity: `${stats.dev}:${stats.ino}`,
@@ -110,6 +128,20 @@ function unpackHead(head: Buffer): Buffer {
 
 function byAge(a: LogFile, b: LogFile): number {
   return Number(!a.rotated) - Number(!b.rotated) || a.beginsMs - b.beginsMs || a.modifiedMs - b.modifiedMs;
+}
+
+/** The file up to the end of its last whole line. */
+export function endAtLineEnd(file: LogFile): LogFile {
+  if (file.compressed) return file;
+  const buffer = Buffer.allocUnsafe(PEEKED_BYTES);
+  for (let end = file.size; end > 0; ) {
+    const start = Math.max(0, end - buffer.length);
+    const block = buffer.subarray(0, readSync(file.fd, buffer, 0, end - start, start));
+    const last = block.lastIndexOf(0x0a);
+    if (last >= 0) return { ...file, size: start + last + 1 };
+    end = start;
+  }
+  return { ...file, size: 0 };
 }
 
 /** The lines of a file. A packed file that is damaged gives what can be unpacked, then throws. */

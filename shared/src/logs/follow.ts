@@ -3,7 +3,7 @@
  * file until it opens the new one), through rotation by copying and emptying, and with services that
  * begin to log later.
  */
-import { closeLogs, type LogFile, openLogs } from './files.ts';
+import { closeLogs, type LogFile, listIdentities, openLogs } from './files.ts';
 import type { LineFilter } from './filter.ts';
 import type { LogLine } from './record.ts';
 import { LineScanner } from './scan.ts';
@@ -32,6 +32,7 @@ export class Follower {
   readonly #services = new Map<string, Followed>();
   /** Identities of files that have been read, or were there before we came. */
   readonly #known = new Set<string>();
+  #listing = '';
 
   /** Takes over the open files: what they hold up to their `size` has been read. */
   constructor(options: FollowerOptions, files: readonly LogFile[]) {
@@ -43,7 +44,7 @@ export class Follower {
 
   /** What was written since the last call, a batch for each service, and whether there is more to read at once. */
   poll(): { readonly batches: readonly Batch[]; readonly more: boolean } {
-    const found = openLogs(this.#options.folder, this.#options.isWanted);
+    const found = this.#lookAround();
     const unused = new Set(found);
     const take = (file: LogFile): LogFile => {
       unused.delete(file);
@@ -66,13 +67,27 @@ export class Follower {
     }
   }
 
+  /** The files of the folder, open, when something happened to them; most of the time nothing has. */
+  #lookAround(): LogFile[] {
+    const { folder, isWanted } = this.#options;
+    const listing = listIdentities(folder, isWanted);
+    const truncated = [...this.#services.values()].some(({ files }) => files.at(-1)?.wasTruncated());
+    if (listing === this.#listing && !truncated) return [];
+    this.#listing = listing;
+    return openLogs(folder, isWanted);
+  }
+
   #begin(file: LogFile, position: number): void {
     this.#known.add(file.identity);
     const scanner = new LineScanner(file.service, this.#options.filter, file.beginsMs);
     this.#services.set(file.service, { scanner, files: [new TailedFile(file, position)] });
   }
 
-  #readService(followed: Followed, found: readonly LogFile[], take: (file: LogFile) => LogFile): { lines: Batch; more: boolean } {
+  #readService(
+    followed: Followed,
+    found: readonly LogFile[],
+    take: (file: LogFile) => LogFile,
+  ): { lines: Batch; more: boolean } {
     const lines: LogLine[] = [];
     this.#recoverFromTruncation(followed, found, lines);
     this.#changeOver(followed, found, take);
@@ -103,7 +118,9 @@ export class Follower {
   #changeOver(followed: Followed, found: readonly LogFile[], take: (file: LogFile) => LogFile): void {
     const live = found.find(({ rotated }) => !rotated);
     if (live === undefined || live.identity === followed.files.at(-1)?.identity) return;
-    const missed = found.filter(({ rotated, compressed, identity }) => rotated && !compressed && !this.#known.has(identity));
+    const missed = found.filter(
+      ({ rotated, compressed, identity }) => rotated && !compressed && !this.#known.has(identity),
+    );
     for (const file of [...missed, live]) {
       const before = followed.files.at(-1);
       if (before !== undefined) before.endsMs = this.#options.now() + OLD_FILE_MS;

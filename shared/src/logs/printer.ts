@@ -56,7 +56,9 @@ export class Printer {
 
   #stack(record: LogRecord): string {
     const indent = ' '.repeat(TIME_WIDTH + 1 + LEVEL_WIDTH + 1 + this.#serviceWidth + 1);
-    return stackLines(record).map((line) => `${indent}${this.#paint('dim', '|')} ${line}\n`).join('');
+    return stackLines(record)
+      .map((line) => `${indent}${this.#paint('dim', '|')} ${line}\n`)
+      .join('');
   }
 }
 
@@ -91,7 +93,7 @@ export function formatBody(record: LogRecord, service: string, paint: Paint, omi
   if (shown('peer')) parts.push(formatValue(record.peer));
   if (shown('service') && record.service !== service) parts.push(formatField('service', record.service, paint));
   for (const name of Object.keys(record)) {
-    if (!shown(name) || name === 'msg' || hasColumn(record, name)) continue;
+    if (!shown(name) || name === 'msg' || (name === 'stack' && hasStack(record)) || hasColumn(record, name)) continue;
     parts.push(formatField(name, withoutStack(record[name]), paint));
   }
   if (shown('msg')) parts.push(paint('dim', '-'), formatMessage(record.msg));
@@ -132,7 +134,7 @@ function withoutStack(value: unknown): unknown {
 }
 
 function stackLines(record: LogRecord): readonly string[] {
-  const stacks = Object.values(record).filter(hasStack);
+  const stacks = [record, ...Object.values(record)].filter(hasStack);
   return stacks.flatMap(({ stack }) => stack.split(/\r?\n/).map((line) => escapeUpTo(line, MAX_VALUE_CHARACTERS)));
 }
 

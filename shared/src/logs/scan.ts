@@ -45,7 +45,8 @@ export class LineScanner {
       const lineStart = at === 0 ? 0 : bytes.lastIndexOf(LF, at - 1) + 1;
       const lineEnd = endOfLine(bytes, at);
       const text = bytes.toString('utf8', lineStart, lineEnd);
-      if (this.#filter.mayMatch(text)) this.#judge(text, start + lineStart, cut && lineEnd === bytes.length, times, found);
+      if (this.#filter.mayMatch(text))
+        this.#judge(text, start + lineStart, cut && lineEnd === bytes.length, times, found);
       at = bytes.indexOf(literal, lineEnd);
     }
     return found;
@@ -59,7 +60,8 @@ export class LineScanner {
     for (let lineStart = 0; lineStart < bytes.length; ) {
       const lineEnd = endOfLine(bytes, lineStart);
       const text = ascii?.slice(lineStart, lineEnd) ?? bytes.toString('utf8', lineStart, lineEnd);
-      if (this.#filter.mayMatch(text)) this.#judge(text, start + lineStart, cut && lineEnd === bytes.length, times, found);
+      if (this.#filter.mayMatch(text))
+        this.#judge(text, start + lineStart, cut && lineEnd === bytes.length, times, found);
       lineStart = lineEnd + 1;
     }
     return found;
@@ -112,7 +114,10 @@ class TimeFinder {
 
 function timeAt(buffer: Buffer, lineStart: number, lineEnd: number): number | undefined {
   if (buffer[lineStart] !== 0x7b) return undefined;
-  const text = peekField(buffer.toString('latin1', lineStart, Math.min(lineEnd, lineStart + TIME_WITHIN_BYTES)), 'time');
+  const text = peekField(
+    buffer.toString('latin1', lineStart, Math.min(lineEnd, lineStart + TIME_WITHIN_BYTES)),
+    'time',
+  );
   return text === undefined ? undefined : isoTimeMs(text);
 }
 

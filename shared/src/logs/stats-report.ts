@@ -35,8 +35,16 @@ export function formatStats(stats: readonly ServiceStats[], paint: Paint): strin
   const last = Math.max(...stats.map(({ lastMs }) => lastMs));
   const span = `${new Date(first).toISOString()} to ${new Date(last).toISOString()} (${formatMs(last - first)})\n`;
   const tables = [
-    table(paint, ['service', 'lines', 'warn', 'error', 'closed', 'refused', 'received', 'dropped', 'in', 'out'], stats.map(totals)),
-    table(paint, ['duration', 'closed', 'p50', 'p90', 'p99', 'max'], stats.filter(({ durations }) => durations.count > 0).map(durations)),
+    table(
+      paint,
+      ['service', 'lines', 'warn', 'error', 'closed', 'refused', 'received', 'dropped', 'in', 'out'],
+      stats.map(totals),
+    ),
+    table(
+      paint,
+      ['duration', 'closed', 'p50', 'p90', 'p99', 'max'],
+      stats.filter(({ durations }) => durations.count > 0).map(durations),
+    ),
     reasons(stats, paint, 'closed', ({ closed }) => closed),
     reasons(stats, paint, 'refused', ({ refused }) => refused),
     reasons(stats, paint, 'dropped', ({ dropReasons }) => dropReasons),
@@ -48,7 +56,15 @@ export function formatStats(stats: readonly ServiceStats[], paint: Paint): strin
 function totals(stats: ServiceStats): readonly string[] {
   const { levels, textLines, closed, refused, datagrams, bytesIn, bytesOut } = stats;
   const urgent = (levels.get('error') ?? 0) + (levels.get('fatal') ?? 0);
-  const counts = [sum(levels) + textLines, levels.get('warn') ?? 0, urgent, sum(closed), sum(refused), datagrams.received, datagrams.dropped];
+  const counts = [
+    sum(levels) + textLines,
+    levels.get('warn') ?? 0,
+    urgent,
+    sum(closed),
+    sum(refused),
+    datagrams.received,
+    datagrams.dropped,
+  ];
   return [stats.service, ...counts.map(number), formatBytes(bytesIn), formatBytes(bytesOut)];
 }
 
@@ -63,18 +79,22 @@ function reasons(
   title: string,
   countsOf: (of: ServiceStats) => ReadonlyMap<string, number>,
 ): string {
-  const rows = stats.flatMap((of) => ranked(countsOf(of)).map(([reason, times]) => [of.service, reason, number(times)]));
+  const rows = stats.flatMap((of) =>
+    ranked(countsOf(of)).map(([reason, times]) => [of.service, reason, number(times)]),
+  );
   return table(paint, [title, 'reason', 'count'], rows);
 }
 
 function peers({ service, peers: counter }: ServiceStats): readonly (readonly string[])[] {
   const about = counter.approximate ? 'about ' : '';
-  return counter.top(TOP_PEERS).map(({ name, connections, bytes }) => [
-    service,
-    name,
-    `${about}${number(connections)}`,
-    `${about}${formatBytes(bytes)}`,
-  ]);
+  return counter
+    .top(TOP_PEERS)
+    .map(({ name, connections, bytes }) => [
+      service,
+      name,
+      `${about}${number(connections)}`,
+      `${about}${formatBytes(bytes)}`,
+    ]);
 }
 
 /** Columns of numbers, which are those after the names, are aligned to the right. */
@@ -111,7 +131,9 @@ export function statsToJson(stats: readonly ServiceStats[]): string {
       p99: round(of.durations.percentileMs(99)),
       max: of.durations.maxMs,
     },
-    topPeers: of.peers.top(TOP_PEERS).map(({ name, connections, bytes }) => ({ peer: name, count: connections, bytes })),
+    topPeers: of.peers
+      .top(TOP_PEERS)
+      .map(({ name, connections, bytes }) => ({ peer: name, count: connections, bytes })),
     topPeersApproximate: of.peers.approximate,
   }));
   return `${JSON.stringify({ services })}\n`;

@@ -56,7 +56,8 @@ const readers: Readonly<Record<string, (stats: ServiceStats, record: LogRecord) 
     count(stats.refused, textField(record, 'reason') ?? 'none', numberField(record, 'refused') ?? 1);
   },
   datagrams: (stats, record) => {
-    for (const kind of ['received', 'echoed', 'dropped'] as const) stats.datagrams[kind] += numberField(record, kind) ?? 0;
+    for (const kind of ['received', 'echoed', 'dropped'] as const)
+      stats.datagrams[kind] += numberField(record, kind) ?? 0;
     stats.peers.add(addressOf(record), numberField(record, 'received') ?? 0, countBytes(stats, record));
   },
   'datagram-dropped': (stats, record) => {

@@ -4,7 +4,7 @@
  */
 import type { Paint } from './colour.ts';
 import { escapeText, escapeUpTo } from './escape.ts';
-import { formatText, formatBody, type Printer, clockTime } from './printer.ts';
+import { clockTime, formatBody, formatText, type Printer } from './printer.ts';
 import { type LogLine, type LogRecord, numberField, textField } from './record.ts';
 
 /** Shown in the heading of a story. */
@@ -26,7 +26,8 @@ export class Timeline {
 
   format(line: LogLine): string {
     const { record } = line;
-    if (record === undefined) return `${clockTime(line.timeMs)} ${''.padStart(OFFSET_WIDTH)} ${formatText(line, this.#paint)}\n`;
+    if (record === undefined)
+      return `${clockTime(line.timeMs)} ${''.padStart(OFFSET_WIDTH)} ${formatText(line, this.#paint)}\n`;
     const story = `${line.service} ${record.pid} ${record.conn}`;
     const begun = this.#open.get(story);
     const beganMs = begun ?? beginning(line, record);

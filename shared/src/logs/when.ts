@@ -2,7 +2,8 @@
 import { parseDurationMs } from '../config/units.ts';
 
 /** Date, or date and time to the minute or finer, with `T` or a space between; in UTC unless a zone is given. */
-const DATE_TIME = /^(?<date>\d{4}-\d\d-\d\d)(?:[T ](?<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?<zone>Z|[+-]\d\d:\d\d)?)?$/;
+const DATE_TIME =
+  /^(?<date>\d{4}-\d\d-\d\d)(?:[T ](?<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?<zone>Z|[+-]\d\d:\d\d)?)?$/;
 
 /**
  * Milliseconds since 1970 of `10m` (so long before `nowMs`), `now`, `2026-11-20` (its first moment) or

@@ -1,0 +1,139 @@
+/** `pnpm logs`: the lines that are asked for, and with `-f` what comes after them. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { clientCommand } from '../cli/client-command.ts';
+import type { ConfigOf } from '../config/settings.ts';
+import { exitCodes } from '../errors.ts';
+import { choosePaint } from './colour.ts';
+import { escapeText } from './escape.ts';
+import { closeLogs, endAtLineEnd, type LogFile } from './files.ts';
+import { createFilter, type LineFilter } from './filter.ts';
+import { Follower } from './follow.ts';
+import { formatJsonLine } from './json-line.ts';
+import { Output } from './output.ts';
+import { parsePeerQuery } from './peer-query.ts';
+import { Printer } from './printer.ts';
+import type { LogLine } from './record.ts';
+import { mayHold, noLogs, openSelection, reportDamage, type Selection, selectionOf } from './selection.ts';
+import { DEFAULT_LINES, showSettings } from './settings.ts';
+import { type Batch, byService, mergeBatches, mergeByTime, readAll, readLast } from './source.ts';
+import { Timeline } from './timeline.ts';
+
+type ShowConfig = ConfigOf<typeof showSettings>;
+
+const POLL_MS = 100;
+
+/** The width of the longest name of a service in the fleet; `-f` may meet it later. */
+const MIN_SERVICE_WIDTH = 'time-stream-tcp'.length;
+
+export const show = clientCommand({
+  name: 'show',
+  describe: 'print the logs of the fleet, merged by time',
+  operands: [],
+  settings: showSettings,
+  examples: [
+    ['pnpm logs', 'the last lines of every service'],
+    ['pnpm logs -f --level warn', 'warnings and errors as they come'],
+    ['pnpm logs --service echo-tcp --conn a1', 'the story of one connection'],
+    ['pnpm logs --peer 192.0.2.0/24 --since 1h', 'what these peers did in the last hour'],
+    ['pnpm --silent logs --json --grep reset | jq .peer', 'for programs'],
+  ],
+  epilogue:
+    'Lines that are not records (the stack trace of a crash) keep their place, behind a bar. What cannot be ' +
+    'printed safely is shown as an escape such as \\x1b. Times are in UTC.',
+  parseOperands: () => undefined,
+  run: async ({ config, json, signal }) => {
+    const selection = selectionOf(config, Date.now());
+    const files = openSelection(selection);
+    if (files.length === 0 && !config.f) throw noLogs(selection, config.service);
+    const filter = createFilter(queryOf(config, selection));
+    const output = new Output(process.stdout);
+    const formatter = createFormatter(config, json, files);
+    const write = (batch: Batch): Promise<void> => output.write(batch.map(formatter.format).join(''));
+
+    // Lines that have not ended are for the follower, when they have.
+    const read = config.f ? files.map(endAtLineEnd) : files;
+    for await (const batch of readChosen(read, config, selection, filter)) {
+      if (signal.aborted) break;
+      await write(batch);
+    }
+    await output.flush();
+    if (config.f)
+      await follow(new Follower({ ...selection, filter, now: () => performance.now() }, read), write, output, signal);
+    else closeLogs(files);
+    await output.write(formatter.end());
+    await output.flush();
+    return exitCodes.success;
+  },
+});
+
+function queryOf(config: ShowConfig, { sinceMs, untilMs }: Selection): Parameters<typeof createFilter>[0] {
+  const peer = config.peer === undefined ? undefined : parsePeerQuery(config.peer);
+  return {
+    level: config.level,
+    events: config.event,
+    conn: config.conn,
+    peer: peer?.matches,
+    peerText: peer?.contained,
+    grep: config.grep === undefined ? undefined : new RegExp(config.grep),
+    sinceMs,
+    untilMs,
+  };
+}
+
+function readChosen(
+  files: readonly LogFile[],
+  config: ShowConfig,
+  selection: Selection,
+  filter: LineFilter,
+): AsyncIterable<Batch> {
+  const options = { filter, onDamaged: reportDamage };
+  const held = files.filter((file) => mayHold(file, selection.sinceMs));
+  const count = linesToShow(config);
+  const streams = [...byService(held).values()].map((ofService) =>
+    count === Number.POSITIVE_INFINITY ? readAll(ofService, options) : lastAsStream(ofService, count, options),
+  );
+  return mergeByTime(streams);
+}
+
+async function* lastAsStream(...[files, count, options]: Parameters<typeof readLast>): AsyncGenerator<Batch> {
+  const batch = await readLast(files, count, options);
+  if (batch.length > 0) yield batch;
+}
+
+/** A search shows all that it finds; a look at what goes on shows the end. */
+function linesToShow({ n, f, since, until, level, peer, conn, event, grep }: ShowConfig): number {
+  if (n !== undefined) return n;
+  const isSearch = [until, level, peer, conn, event[0], grep].some((value) => value !== undefined);
+  return since !== undefined || (isSearch && !f) ? Number.POSITIVE_INFINITY : DEFAULT_LINES;
+}
+
+interface Formatter {
+  readonly format: (line: LogLine) => string;
+  /** What is to be said after the last line. */
+  readonly end: () => string;
+}
+
+function createFormatter(config: ShowConfig, json: boolean, files: readonly LogFile[]): Formatter {
+  if (json) return { format: formatJsonLine, end: () => '' };
+  const paint = choosePaint(process.stdout.isTTY === true, process.env);
+  const serviceWidth = Math.max(MIN_SERVICE_WIDTH, ...files.map(({ service }) => escapeText(service).length));
+  const printer = new Printer({ paint, serviceWidth });
+  if (config.conn === undefined) return { format: (line) => printer.format(line), end: () => '' };
+  const timeline = new Timeline(printer, paint);
+  return { format: (line) => timeline.format(line), end: () => (config.f ? '' : timeline.end()) };
+}
+
+async function follow(
+  follower: Follower,
+  write: (batch: Batch) => Promise<void>,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const { batches, more } = follower.poll();
+    await write(await mergeBatches(batches));
+    await output.flush();
+    if (!more) await delay(POLL_MS, undefined, { signal }).catch(() => {});
+  }
+  follower.close();
+}
