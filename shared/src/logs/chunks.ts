@@ -4,8 +4,11 @@ import { promisify } from 'node:util';
 
 const LF = 0x0a;
 
-/** Also the longest line that is kept whole: what is longer is cut, and the rest of it skipped. */
-export const CHUNK_BYTES = 1024 ** 2;
+/** What is read at once. */
+export const BLOCK_BYTES = 512 * 1024;
+
+/** A longer line may be cut: its beginning is given out, and the rest of it skipped. */
+export const MAX_LINE_BYTES = 512 * 1024;
 
 const readAsync = promisify(read);
 
@@ -20,38 +23,35 @@ export interface Chunk {
 
 /**
  * Turns bytes that arrive in any pieces into chunks of whole lines: fill `space()`, then call `take`.
- * A chunk is valid until the next call.
+ * There are two buffers, so that one can be filled while the chunk in the other is looked at: a chunk
+ * is valid until `take` is called again.
  */
 export class LineAssembler {
-  readonly #buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  /** The unread part: a line that has begun. */
-  #start = 0;
-  #end = 0;
+  /** Each has room for a line that has begun, and after it for a block. */
+  #current = Buffer.allocUnsafeSlow(MAX_LINE_BYTES + BLOCK_BYTES);
+  #next = Buffer.allocUnsafeSlow(MAX_LINE_BYTES + BLOCK_BYTES);
+  /** The line that has begun, in `#current`. */
+  #start = MAX_LINE_BYTES;
+  #end = MAX_LINE_BYTES;
   /** Inside of a line whose beginning was given out cut. */
   #skipping = false;
 
-  /** Bytes of a line that has begun and not ended. */
-  get pendingBytes(): number {
-    return this.#end - this.#start;
-  }
-
   space(): Buffer {
-    if (this.#start > 0) {
-      this.#buffer.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
-      this.#start = 0;
-    }
-    return this.#buffer.subarray(this.#end);
+    return this.#next.subarray(MAX_LINE_BYTES);
   }
 
   /** `bytes` bytes were put into `space()`; gives the lines that they complete. */
   take(bytes: number): Chunk | undefined {
-    const added = this.#end;
-    this.#end += bytes;
-    if (this.#skipping && !this.#skip(added)) return undefined;
-    const last = this.#buffer.subarray(added, this.#end).lastIndexOf(LF);
-    if (last >= 0) return this.#give(added + last + 1, false);
-    if (this.#end < this.#buffer.length || this.#start > 0) return undefined;
+    const begun = this.#current.subarray(this.#start, this.#end);
+    [this.#current, this.#next] = [this.#next, this.#current];
+    this.#start = MAX_LINE_BYTES - begun.length;
+    this.#end = MAX_LINE_BYTES + bytes;
+    this.#current.set(begun, this.#start);
+    if (this.#skipping) this.#skip();
+    const added = this.#current.subarray(MAX_LINE_BYTES, this.#end);
+    const last = this.#skipping ? -1 : added.lastIndexOf(LF);
+    if (last >= 0) return this.#give(MAX_LINE_BYTES + last + 1, false);
+    if (this.#end - this.#start <= MAX_LINE_BYTES) return undefined;
     this.#skipping = true;
     return this.#give(this.#end, true);
   }
@@ -59,36 +59,46 @@ export class LineAssembler {
   /** At the end of a file: the last line, if nothing ended it. */
   rest(): Chunk | undefined {
     this.#skipping = false;
-    return this.pendingBytes === 0 ? undefined : this.#give(this.#end, false);
+    return this.#start === this.#end ? undefined : this.#give(this.#end, false);
   }
 
-  #skip(from: number): boolean {
-    const lineEnd = this.#buffer.subarray(from, this.#end).indexOf(LF);
+  #skip(): void {
+    const lineEnd = this.#current.subarray(this.#start, this.#end).indexOf(LF);
     this.#skipping = lineEnd < 0;
-    this.#start = this.#skipping ? this.#end : from + lineEnd + 1;
-    return !this.#skipping;
+    this.#start = this.#skipping ? this.#end : this.#start + lineEnd + 1;
   }
 
-  #give(end: number, cut: boolean): Chunk {
-    const chunk = { buffer: this.#buffer, start: this.#start, end, cut };
+  #give(end: number, cut: boolean): Chunk | undefined {
+    const chunk = { buffer: this.#current, start: this.#start, end, cut };
     this.#start = end;
-    return chunk;
+    return chunk.start < chunk.end ? chunk : undefined;
   }
 }
 
-/** The lines in the first `size` bytes of an open file. */
+/** The lines in the first `size` bytes of an open file. The next block is read while one is looked at. */
 export async function* chunksOf(fd: number, size: number): AsyncGenerator<Chunk> {
   const lines = new LineAssembler();
-  for (let position = 0; position < size; ) {
-    const space = lines.space();
-    const { bytesRead } = await readAsync(fd, space, 0, Math.min(space.length, size - position), position);
-    if (bytesRead === 0) break;
-    position += bytesRead;
-    const chunk = lines.take(bytesRead);
-    if (chunk !== undefined) yield chunk;
+  let position = 0;
+  const readNext = (): Promise<{ bytesRead: number }> => {
+    const bytes = Math.min(BLOCK_BYTES, size - position);
+    return readAsync(fd, lines.space(), 0, bytes, position);
+  };
+  let reading = readNext();
+  try {
+    for (;;) {
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) break;
+      position += bytesRead;
+      const chunk = lines.take(bytesRead);
+      reading = readNext();
+      if (chunk !== undefined) yield chunk;
+    }
+    const rest = lines.rest();
+    if (rest !== undefined) yield rest;
+  } finally {
+    // Whoever stops early may close the file next.
+    await reading;
   }
-  const rest = lines.rest();
-  if (rest !== undefined) yield rest;
 }
 
 /** The lines of a stream of bytes, such as a file that is being unpacked. */
@@ -114,14 +124,14 @@ const FIRST_BLOCK_BYTES = 64 * 1024;
  */
 export function* chunksFromEnd(fd: number, size: number): Generator<Chunk> {
   // Room for a block and, after it, for the line that began in it and ends in the block read before.
-  const buffer = Buffer.allocUnsafeSlow(2 * CHUNK_BYTES);
+  const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES + MAX_LINE_BYTES);
   let blockBytes = FIRST_BLOCK_BYTES;
   let tail: Buffer = Buffer.alloc(0);
   for (let position = size; position > 0; ) {
     const bytes = Math.min(blockBytes, position);
-    const kept = Math.min(tail.length, CHUNK_BYTES);
+    const kept = Math.min(tail.length, MAX_LINE_BYTES);
     // A line that is too long loses its end, as it does when the file is read forward.
-    const cut = tail.length > CHUNK_BYTES;
+    const cut = tail.length > MAX_LINE_BYTES;
     buffer.set(tail.subarray(0, kept), bytes);
     position -= bytes;
     readFully(fd, buffer.subarray(0, bytes), position);
@@ -133,7 +143,7 @@ export function* chunksFromEnd(fd: number, size: number): Generator<Chunk> {
     }
     tail = Buffer.from(buffer.subarray(0, firstLineEnd + 1));
     if (end > firstLineEnd + 1) yield { buffer, start: firstLineEnd + 1, end, cut };
-    blockBytes = Math.min(2 * blockBytes, CHUNK_BYTES);
+    blockBytes = Math.min(2 * blockBytes, BLOCK_BYTES);
   }
 }
 

@@ -100,11 +100,15 @@ export async function* mergeByTime(streams: readonly AsyncIterable<Batch>[]): As
     const head: Head = { batches: stream[Symbol.asyncIterator](), batch: [], next: 0 };
     if (await advance(head)) heads.push(head);
   }
-  while (heads.length > 0) {
-    // As long as no stream runs out of lines in hand there is nothing to wait for.
-    const { merged, emptied } = mergeInHand(heads);
-    yield merged;
-    if (!(await advance(emptied))) heads.splice(heads.indexOf(emptied), 1);
+  try {
+    while (heads.length > 0) {
+      // As long as no stream runs out of lines in hand there is nothing to wait for.
+      const { merged, emptied } = mergeInHand(heads);
+      yield merged;
+      if (!(await advance(emptied))) heads.splice(heads.indexOf(emptied), 1);
+    }
+  } finally {
+    for (const { batches } of heads) await batches.return?.();
   }
 }
 
