@@ -18,6 +18,11 @@ export class TopCounter {
     return this.#forgot;
   }
 
+  /** Names that are kept. */
+  get size(): number {
+    return this.#tallies.size;
+  }
+
   add(name: string, connections: number, bytes: number): void {
     const tally = this.#tallies.get(name);
     if (tally !== undefined) {
