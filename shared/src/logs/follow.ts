@@ -104,24 +104,31 @@ export class Follower {
   /** Rotation by copying: what was added to the live file before it was emptied is in the copy. */
   #recoverFromTruncation(followed: Followed, found: readonly LogFile[], lines: LogLine[]): void {
     const live = followed.files.at(-1);
-    if (live === undefined || !live.wasTruncated()) return;
-    const copy = found.findLast(({ rotated, compressed, fd, size }) => rotated && !compressed && live.isCopy(fd, size));
-    if (copy !== undefined) {
+    const present = found.find(({ rotated }) => !rotated);
+    if (live === undefined || (present !== undefined && present.identity !== live.identity)) return;
+    const copies = this.#unknown(found);
+    const first = live.position === 0 ? copies[0] : copies.find((copy) => live.isCopied(copy));
+    const unread = live.position === 0 && first !== undefined && !live.beginsLike(first);
+    if (!unread && !live.wasTruncated()) return;
+    for (const copy of first === undefined ? [] : copies.slice(copies.indexOf(first))) {
       this.#known.add(copy.identity);
-      live.readCopy(copy.fd, (chunk) => lines.push(...followed.scanner.scan(chunk)));
+      live.readCopy(copy, (chunk) => lines.push(...followed.scanner.scan(chunk)));
+      live.rewind();
     }
     scanRest(followed, live, lines);
     live.rewind();
+  }
+
+  /** Files that have come beside the live one since the last look; packing only changes the form of old ones. */
+  #unknown(found: readonly LogFile[]): readonly LogFile[] {
+    return found.filter(({ rotated, compressed, identity }) => rotated && !compressed && !this.#known.has(identity));
   }
 
   /** Rotation by renaming: a new live file, and perhaps others that came and went between two calls. */
   #changeOver(followed: Followed, found: readonly LogFile[], take: (file: LogFile) => LogFile): void {
     const live = found.find(({ rotated }) => !rotated);
     if (live === undefined || live.identity === followed.files.at(-1)?.identity) return;
-    const missed = found.filter(
-      ({ rotated, compressed, identity }) => rotated && !compressed && !this.#known.has(identity),
-    );
-    for (const file of [...missed, live]) {
+    for (const file of [...this.#unknown(found), live]) {
       const before = followed.files.at(-1);
       if (before !== undefined) before.endsMs = this.#options.now() + OLD_FILE_MS;
       this.#known.add(file.identity);

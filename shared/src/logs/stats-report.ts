@@ -1,6 +1,6 @@
 /** The numbers of `pnpm logs stats` as tables and as JSON. */
 import type { Paint } from './colour.ts';
-import { escapeUpTo } from './escape.ts';
+import { escapeJson, escapeUpTo } from './escape.ts';
 import type { ServiceStats } from './stats.ts';
 
 const TOP_PEERS = 5;
@@ -136,7 +136,7 @@ export function statsToJson(stats: readonly ServiceStats[]): string {
       .map(({ name, connections, bytes }) => ({ peer: name, count: connections, bytes })),
     topPeersApproximate: of.peers.approximate,
   }));
-  return `${JSON.stringify({ services })}\n`;
+  return `${escapeJson(JSON.stringify({ services }))}\n`;
 }
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;

@@ -34,11 +34,13 @@ export class TailedFile {
 
   /** Calls `onChunk` with what was added since, and gives whether that was all. */
   read(onChunk: (chunk: Chunk) => void): boolean {
-    return this.#readFrom(this.#fd, MAX_READ_BYTES, onChunk);
+    const complete = this.#readFrom(this.#fd, MAX_READ_BYTES, onChunk);
+    if (this.#head.length < HEAD_BYTES) this.#head = readHead(this.#fd, this.#position);
+    return complete;
   }
 
   /** Goes on to the end of a copy of this file, from where this one was read to. */
-  readCopy(fd: number, onChunk: (chunk: Chunk) => void): void {
+  readCopy({ fd }: Pick<LogFile, 'fd'>, onChunk: (chunk: Chunk) => void): void {
     this.#readFrom(fd, Number.POSITIVE_INFINITY, onChunk);
   }
 
@@ -62,20 +64,18 @@ export class TailedFile {
   /** Whether the content that was read is gone: the file was emptied, and may have grown again since. */
   wasTruncated(): boolean {
     const { size } = fstatSync(this.#fd);
-    if (size < this.#position) return true;
-    if (this.#head.length < HEAD_BYTES) {
-      // The head is not complete yet; what there was of it must not have changed.
-      const head = readHead(this.#fd, Math.min(size, this.#position));
-      if (!head.subarray(0, this.#head.length).equals(this.#head)) return true;
-      this.#head = head;
-      return false;
-    }
-    return !readHead(this.#fd, HEAD_BYTES).equals(this.#head);
+    return size < this.#position || !readHead(this.#fd, this.#head.length).equals(this.#head);
   }
 
-  /** Whether another file begins with what was read of this one: a copy made before it was emptied. */
-  isCopy(fd: number, size: number): boolean {
-    return size >= this.#position && this.#head.length > 0 && readHead(fd, this.#head.length).equals(this.#head);
+  /** Whether another file begins with what was read of this one: a copy, made before this one was emptied. */
+  isCopied({ fd, size }: Pick<LogFile, 'fd' | 'size'>): boolean {
+    return size >= this.#position && readHead(fd, this.#head.length).equals(this.#head);
+  }
+
+  /** Whether this file, as it is now, begins like another one. */
+  beginsLike({ fd }: Pick<LogFile, 'fd'>): boolean {
+    const head = readHead(this.#fd, HEAD_BYTES);
+    return head.length > 0 && readHead(fd, head.length).equals(head);
   }
 
   /** From the beginning again, after the file was emptied. */

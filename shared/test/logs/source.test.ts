@@ -118,7 +118,7 @@ describe('the last lines', () => {
       fc.asyncProperty(parts, fc.nat(10), fc.boolean(), fc.boolean(), async (files, count, packed, isSearch) => {
         let seconds = 0;
         const contents = files.map((part) =>
-          lines(...part.map((kind) => (kind === 'record' ? record((seconds += 1)) : kind))),
+          lines(...part.map((kind) => (kind === 'record' ? record(seconds++) : kind))),
         );
         const rotated = contents.slice(0, -1).map((content, index) => {
           const name = `echo-tcp.log.${contents.length - 1 - index}`;

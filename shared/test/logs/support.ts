@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { createFilter, type LineQuery } from '../../src/logs/filter.ts';
 import { isoTimeMs, type LogLine, parseRecord } from '../../src/logs/record.ts';
+import type { ReadOptions } from '../../src/logs/source.ts';
 
 export const DAY = '2026-11-20';
 
@@ -40,9 +41,9 @@ export function lines(...texts: readonly string[]): string {
 
 export const everything = createFilter({});
 
-export const all = { filter: everything, onDamaged: failOnDamage };
+export const all: ReadOptions = { filter: everything, onDamaged: failOnDamage };
 
-export function options(query: LineQuery): typeof all {
+export function options(query: LineQuery): ReadOptions {
   return { filter: createFilter(query), onDamaged: failOnDamage };
 }
 
