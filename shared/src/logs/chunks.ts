@@ -75,9 +75,11 @@ export class LineAssembler {
   }
 }
 
-/** The lines in the first `size` bytes of an open file. The next block is read while one is looked at. */
-export async function* chunksOf(fd: number, size: number): AsyncGenerator<Chunk> {
-  const lines = new LineAssembler();
+/**
+ * The lines in the first `size` bytes of an open file. The next block is read while one is looked at.
+ * What nothing has ended is left in `lines`.
+ */
+export async function* chunksOf(fd: number, size: number, lines: LineAssembler): AsyncGenerator<Chunk> {
   let position = 0;
   const readNext = (): Promise<{ bytesRead: number }> => {
     const bytes = Math.min(BLOCK_BYTES, size - position);
@@ -93,17 +95,14 @@ export async function* chunksOf(fd: number, size: number): AsyncGenerator<Chunk>
       reading = readNext();
       if (chunk !== undefined) yield chunk;
     }
-    const rest = lines.rest();
-    if (rest !== undefined) yield rest;
   } finally {
     // Whoever stops early may close the file next.
     await reading;
   }
 }
 
-/** The lines of a stream of bytes, such as a file that is being unpacked. */
-export async function* chunksOfStream(stream: AsyncIterable<Buffer>): AsyncGenerator<Chunk> {
-  const lines = new LineAssembler();
+/** The lines of a stream of bytes, such as a file that is being unpacked. What nothing has ended is left in `lines`. */
+export async function* chunksOfStream(stream: AsyncIterable<Buffer>, lines: LineAssembler): AsyncGenerator<Chunk> {
   for await (const piece of stream) {
     for (let at = 0; at < piece.length; ) {
       const copied = piece.copy(lines.space(), 0, at);
@@ -112,8 +111,6 @@ export async function* chunksOfStream(stream: AsyncIterable<Buffer>): AsyncGener
       if (chunk !== undefined) yield chunk;
     }
   }
-  const rest = lines.rest();
-  if (rest !== undefined) yield rest;
 }
 
 const FIRST_BLOCK_BYTES = 64 * 1024;

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip, gunzipSync, constants as zlib } from 'node:zlib';
 import { systemCode } from '../errors.ts';
-import { type Chunk, chunksOf, chunksOfStream } from './chunks.ts';
+import { type Chunk, chunksOf, chunksOfStream, type LineAssembler } from './chunks.ts';
 import { type LogName, parseLogName } from './names.ts';
 import { firstTimeMs } from './scan.ts';
 
@@ -29,6 +29,8 @@ export interface LogFile extends LogName {
   readonly modifiedMs: number;
   /** Time of its first record; the time of its last change when it has none. */
   readonly beginsMs: number;
+  /** False when its first line is no record: it may be the end of a line that the file before it began. */
+  readonly beginsWithRecord: boolean;
 }
 
 const { O_NONBLOCK, O_RDONLY } = constants;
@@ -92,6 +94,7 @@ function openLog(folder: string, name: string): LogFile | undefined {
     closeSync(fd);
     return undefined;
   }
+  const head = readHead(fd, parsed.compressed);
   return {
     ...parsed,
     name,
@@ -100,7 +103,8 @@ function openLog(folder: string, name: string): LogFile | undefined {
     identity: `${stats.dev}:${stats.ino}`,
     size: stats.size,
     modifiedMs: stats.mtimeMs,
-    beginsMs: peekTimeMs(fd, parsed.compressed) ?? stats.mtimeMs,
+    beginsMs: firstTimeMs({ buffer: head, start: 0, end: head.length, cut: true }) ?? stats.mtimeMs,
+    beginsWithRecord: head[0] === 0x7b,
   };
 }
 
@@ -110,11 +114,10 @@ export function identityAt(path: string): string | undefined {
   return stats && `${stats.dev}:${stats.ino}`;
 }
 
-function peekTimeMs(fd: number, compressed: boolean): number | undefined {
+function readHead(fd: number, compressed: boolean): Buffer {
   const buffer = Buffer.allocUnsafe(PEEKED_BYTES);
   const head = buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, 0));
-  const text = compressed ? unpackHead(head) : head;
-  return firstTimeMs({ buffer: text, start: 0, end: text.length, cut: true });
+  return compressed ? unpackHead(head) : head;
 }
 
 function unpackHead(head: Buffer): Buffer {
@@ -144,13 +147,13 @@ export function endAtLineEnd(file: LogFile): LogFile {
   return { ...file, size: 0 };
 }
 
-/** The lines of a file. A packed file that is damaged gives what can be unpacked, then throws. */
-export function chunksOfLog(file: LogFile): AsyncGenerator<Chunk> {
-  if (!file.compressed) return chunksOf(file.fd, file.size);
+/** The lines of a file, but for a last one that nothing has ended. A damaged packed file gives what can be unpacked, then throws. */
+export function chunksOfLog(file: LogFile, lines: LineAssembler): AsyncGenerator<Chunk> {
+  if (!file.compressed) return chunksOf(file.fd, file.size, lines);
   // The descriptor is closed by its owner, and read by position, so that it can be read again.
   const packed = createReadStream('', { fd: file.fd, start: 0, autoClose: false });
   const unpacked = createGunzip();
   // A failure ends both streams and is thrown to the one who iterates.
   pipeline(packed, unpacked, () => {});
-  return chunksOfStream(unpacked);
+  return chunksOfStream(unpacked, lines);
 }

@@ -115,7 +115,8 @@ export class Follower {
       live.readCopy(copy, (chunk) => lines.push(...followed.scanner.scan(chunk)));
       live.rewind();
     }
-    scanRest(followed, live, lines);
+    // A line that was broken by the copying goes on in the emptied file.
+    if (first === undefined) scanRest(followed, live, lines);
     live.rewind();
   }
 

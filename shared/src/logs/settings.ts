@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import { choice, count, type Kind, listOf, text, toggle } from '../config/kinds.ts';
 import { setting } from '../config/settings.ts';
+import { stateFolder } from '../daemon/state-folder.ts';
 import { levels } from './filter.ts';
 import { parsePeerQuery } from './peer-query.ts';
 import { parseWhen } from './when.ts';
 
-/** The folder that pm2 writes to: `logs/` beside the packages. */
-const FLEET_FOLDER = join(import.meta.dirname, '../../../logs');
+/** The folder that pm2 writes to (`ecosystem.config.js`). */
+const FLEET_FOLDER = join(stateFolder, 'logs');
 
 /** Shown of each service when nothing asks for more. */
 export const DEFAULT_LINES = 10;
@@ -52,7 +53,7 @@ const lineCount: Kind<number> = {
 
 const from = {
   dir: setting(word('DIR', 'the path of a folder'), {
-    default: { derive: () => FLEET_FOLDER, from: 'logs/ of this repository' },
+    default: { derive: () => FLEET_FOLDER, from: 'logs/ of the fleet' },
     help: 'folder with the log files',
     group: 'Reading',
   }),

@@ -48,7 +48,11 @@ export const show = clientCommand({
     const filter = createFilter(queryOf(config, selection));
     const output = new Output(process.stdout);
     const formatter = createFormatter(config, json, files);
-    const write = (batch: Batch): Promise<void> => output.write(batch.map(formatter.format).join(''));
+    let shown = 0;
+    const write = (batch: Batch): Promise<void> => {
+      shown += batch.length;
+      return output.write(batch.map(formatter.format).join(''));
+    };
 
     // Lines that have not ended are for the follower, when they have.
     const read = config.f ? files.map(endAtLineEnd) : files;
@@ -60,6 +64,7 @@ export const show = clientCommand({
     if (config.f)
       await follow(new Follower({ ...selection, filter, now: () => performance.now() }, read), write, output, signal);
     else closeLogs(files);
+    if (shown === 0 && !config.f) process.stderr.write('pnpm logs: no line is like that\n');
     await output.write(formatter.end());
     await output.flush();
     return exitCodes.success;

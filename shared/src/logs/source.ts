@@ -1,5 +1,5 @@
 /** The lines of the fleet's files, live and rotated, as one stream in the order of time. */
-import { type Chunk, chunksFromEnd } from './chunks.ts';
+import { type Chunk, chunksFromEnd, LineAssembler } from './chunks.ts';
 import { chunksOfLog, type LogFile } from './files.ts';
 import type { LineFilter } from './filter.ts';
 import type { LogLine } from './record.ts';
@@ -24,8 +24,11 @@ export async function* readAll(files: readonly LogFile[], options: ReadOptions):
   const [oldest] = files;
   if (oldest === undefined) return;
   const scanner = new LineScanner(oldest.service, options.filter, oldest.beginsMs);
-  for (const file of files) {
-    for await (const chunk of undamaged(file, options)) {
+  const assembler = new LineAssembler();
+  for (const [index, file] of files.entries()) {
+    // Rotation by copying can break a line: its end is then the beginning of the next file.
+    const goesOn = files[index + 1]?.beginsWithRecord === false;
+    for await (const chunk of chunksOfFile(file, assembler, goesOn, options)) {
       const lines = scanner.scan(chunk);
       if (lines.length > 0) yield lines;
     }
@@ -49,7 +52,8 @@ export async function readLast(files: readonly LogFile[], count: number, options
 async function lastOfPacked(file: LogFile, count: number, options: ReadOptions): Promise<LogLine[]> {
   const scanner = new LineScanner(file.service, options.filter, file.beginsMs);
   let found: LogLine[] = [];
-  for await (const chunk of undamaged(file, options)) found = [...found, ...scanner.scan(chunk)].slice(-count);
+  for await (const chunk of chunksOfFile(file, new LineAssembler(), false, options))
+    found = [...found, ...scanner.scan(chunk)].slice(-count);
   return found;
 }
 
@@ -76,12 +80,19 @@ function withTime(lines: readonly LogLine[], timeMs: number): LogLine[] {
   return lines.map((line) => (Number.isNaN(line.timeMs) ? { ...line, timeMs } : line));
 }
 
-async function* undamaged(file: LogFile, { onDamaged }: ReadOptions): AsyncGenerator<Chunk> {
+async function* chunksOfFile(
+  file: LogFile,
+  lines: LineAssembler,
+  goesOn: boolean,
+  { onDamaged }: ReadOptions,
+): AsyncGenerator<Chunk> {
   try {
-    yield* chunksOfLog(file);
+    yield* chunksOfLog(file, lines);
   } catch (error) {
     onDamaged(file, error as Error);
   }
+  const rest = goesOn ? undefined : lines.rest();
+  if (rest !== undefined) yield rest;
 }
 
 interface Head {

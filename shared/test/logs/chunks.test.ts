@@ -22,7 +22,8 @@ function open(content: string): number {
 
 async function forward(content: string): Promise<string[]> {
   const found: string[] = [];
-  for await (const chunk of chunksOf(open(content), content.length)) found.push(textOf(chunk));
+  const assembler = new LineAssembler();
+  for await (const chunk of chunksOf(open(content), content.length, assembler)) found.push(textOf(chunk));
   return found;
 }
 
@@ -70,7 +71,8 @@ describe('bytes in any pieces', () => {
         yield Buffer.from(content.slice(start, start + 70_000));
     };
     const chunks: { readonly text: string; readonly cut: boolean }[] = [];
-    for await (const chunk of chunksOfStream(stream())) chunks.push({ text: textOf(chunk), cut: chunk.cut });
+    for await (const chunk of chunksOfStream(stream(), new LineAssembler()))
+      chunks.push({ text: textOf(chunk), cut: chunk.cut });
     expect(chunks.map(({ cut }) => cut)).toEqual([false, true, false]);
     expect(chunks[0]?.text).toBe('before\n');
     expect(chunks[1]?.text).toMatch(/^y+$/);
@@ -91,7 +93,7 @@ describe('a file', () => {
 
   it('is read no further than it is told', async () => {
     const found: string[] = [];
-    for await (const chunk of chunksOf(open('one\ntwo\nthree\n'), 8)) found.push(textOf(chunk));
+    for await (const chunk of chunksOf(open('one\ntwo\nthree\n'), 8, new LineAssembler())) found.push(textOf(chunk));
     expect(found).toEqual(['one\ntwo\n']);
   });
 

@@ -111,6 +111,16 @@ describe('following', () => {
     expect(poll()).toEqual([]);
   });
 
+  it('gives a line whole that a rotation by copying broke in two', () => {
+    const { path, poll } = follow({ 'echo-tcp.log': 'one\n' });
+    appendFileSync(path('echo-tcp.log'), 'two\nthr');
+    copyFileSync(path('echo-tcp.log'), path('echo-tcp.log.1'));
+    truncateSync(path('echo-tcp.log'));
+    expect(poll()).toEqual(['two']);
+    appendFileSync(path('echo-tcp.log'), 'ee\nfour\n');
+    expect(poll()).toEqual(['three', 'four']);
+  });
+
   it('sees that a file was emptied also when it has grown beyond its old size since', () => {
     const { path, poll } = follow({ 'echo-tcp.log': lines(...numbered(0, 1)) });
     truncateSync(path('echo-tcp.log'));

@@ -137,8 +137,7 @@ describe('whatever a peer sent', () => {
         const json = formatJsonLine(given);
         expect(json.slice(0, -1)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u);
         const parsed = JSON.parse(json) as Record<string, unknown>;
-        if (given.record === undefined)
-          expect(parsed.text).toBe(given.text);
+        if (given.record === undefined) expect(parsed.text).toBe(given.text);
         else expect(parsed).toEqual(JSON.parse(given.text));
       }),
       { numRuns: 2000 },

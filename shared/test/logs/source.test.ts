@@ -64,6 +64,18 @@ describe('the files of one service', () => {
     expect(texts(await history(files))).toEqual(numbered(0, 3));
   });
 
+  it('give a line whole that a rotation by copying broke in two, packed or not', async () => {
+    const [first = '', second = '', third = ''] = numbered(0, 3);
+    const [old, live] = [`${first}\n${second.slice(0, 40)}`, `${second.slice(40)}\n${third}\n`];
+    expect(texts(await history({ 'echo-tcp.log.1': old, 'echo-tcp.log': live }))).toEqual(numbered(0, 3));
+    expect(texts(await history({ 'echo-tcp.log.1.gz': gzipSync(old), 'echo-tcp.log': live }))).toEqual(numbered(0, 3));
+  });
+
+  it('do not join a line that a crash broke off with the record after it', async () => {
+    const files = { 'echo-tcp.log.1': '{"level":"inf', 'echo-tcp.log': lines(record(1)) };
+    expect(texts(await history(files))).toEqual(['{"level":"inf', record(1)]);
+  });
+
   it('stay open: a rotation that begins now takes nothing away', async () => {
     const folder = logFolder({ 'echo-tcp.log': lines(...numbered(0, 3)) });
     const opened = openLogs(folder, anyService);
