@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  type Stats,
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +23,7 @@ export interface LogFile extends LogName {
   readonly name: string;
   readonly path: string;
   readonly fd: number;
-  /** Device and inode: what stays when a file is renamed. */
+  /** What stays when a file is renamed, and differs from that of a file that got the inode of a deleted one. */
   readonly identity: string;
   /** Bytes at the time of opening. */
   readonly size: number;
@@ -100,7 +101,7 @@ function openLog(folder: string, name: string): LogFile | undefined {
     name,
     path,
     fd,
-    identity: `${stats.dev}:${stats.ino}`,
+    identity: identityOf(stats),
     size: stats.size,
     modifiedMs: stats.mtimeMs,
     beginsMs: firstTimeMs({ buffer: head, start: 0, end: head.length, cut: true }) ?? stats.mtimeMs,
@@ -111,7 +112,11 @@ function openLog(folder: string, name: string): LogFile | undefined {
 /** `undefined` when nothing is there any more. */
 export function identityAt(path: string): string | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
-  return stats && `${stats.dev}:${stats.ino}`;
+  return stats && identityOf(stats);
+}
+
+function identityOf({ dev, ino, birthtimeMs }: Stats): string {
+  return `${dev}:${ino}:${birthtimeMs}`;
 }
 
 function readHead(fd: number, compressed: boolean): Buffer {

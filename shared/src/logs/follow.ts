@@ -17,6 +17,8 @@ interface Followed {
   readonly scanner: LineScanner;
   /** Oldest first; the last one is the live file. */
   files: TailedFile[];
+  /** Judged before the folder is looked at: a copy that is found then is complete. */
+  truncated: boolean;
 }
 
 export interface FollowerOptions {
@@ -71,7 +73,8 @@ export class Follower {
   #lookAround(): LogFile[] {
     const { folder, isWanted } = this.#options;
     const listing = listIdentities(folder, isWanted);
-    const truncated = [...this.#services.values()].some(({ files }) => files.at(-1)?.wasTruncated());
+    for (const followed of this.#services.values()) followed.truncated = followed.files.at(-1)?.wasTruncated() ?? false;
+    const truncated = [...this.#services.values()].some((followed) => followed.truncated);
     if (listing === this.#listing && !truncated) return [];
     this.#listing = listing;
     return openLogs(folder, isWanted);
@@ -80,7 +83,7 @@ export class Follower {
   #begin(file: LogFile, position: number): void {
     this.#known.add(file.identity);
     const scanner = new LineScanner(file.service, this.#options.filter, file.beginsMs);
-    this.#services.set(file.service, { scanner, files: [new TailedFile(file, position)] });
+    this.#services.set(file.service, { scanner, files: [new TailedFile(file, position)], truncated: false });
   }
 
   #readService(
@@ -109,7 +112,7 @@ export class Follower {
     const copies = this.#unknown(found);
     const first = live.position === 0 ? copies[0] : copies.find((copy) => live.isCopied(copy));
     const unread = live.position === 0 && first !== undefined && !live.beginsLike(first);
-    if (!unread && !live.wasTruncated()) return;
+    if (!unread && !followed.truncated) return;
     for (const copy of first === undefined ? [] : copies.slice(copies.indexOf(first))) {
       this.#known.add(copy.identity);
       live.readCopy(copy, (chunk) => lines.push(...followed.scanner.scan(chunk)));

@@ -68,8 +68,8 @@ export class TailedFile {
   }
 
   /** Whether another file begins with what was read of this one: a copy, made before this one was emptied. */
-  isCopied({ fd, size }: Pick<LogFile, 'fd' | 'size'>): boolean {
-    return size >= this.#position && readHead(fd, this.#head.length).equals(this.#head);
+  isCopied({ fd }: Pick<LogFile, 'fd'>): boolean {
+    return fstatSync(fd).size >= this.#position && readHead(fd, this.#head.length).equals(this.#head);
   }
 
   /** Whether this file, as it is now, begins like another one. */
