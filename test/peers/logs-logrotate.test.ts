@@ -105,13 +105,16 @@ testWith(
     );
     signal.addEventListener('abort', () => follower.kill());
     const followed: string[] = [];
-    let rotations = 0;
-    let rotating = Promise.resolve<unknown>(undefined);
+    // Each rotation begins when the one before has ended and its followers' lines have come.
+    let next = LINES / (ROTATIONS + 2);
+    let rotating: Promise<unknown> | undefined;
     for await (const line of createInterface({ input: follower.stdout })) {
       followed.push(line);
-      if (rotations < ROTATIONS && followed.length > (rotations * LINES) / (ROTATIONS + 1)) {
-        rotations += 1;
-        rotating = rotating.then(rotate);
+      if (rotating === undefined && followed.length > next) {
+        rotating = rotate().then(() => {
+          next = followed.length + LINES / (ROTATIONS + 2);
+          rotating = undefined;
+        });
       }
       if (line === LAST_LINE) follower.kill('SIGINT');
     }

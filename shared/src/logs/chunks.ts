@@ -77,7 +77,7 @@ export class LineAssembler {
 
 /**
  * The lines in the first `size` bytes of an open file. The next block is read while one is looked at.
- * What nothing has ended is left in `lines`.
+ * What nothing has ended is left in `lines`. Throws when the file was cut short meanwhile.
  */
 export async function* chunksOf(fd: number, size: number, lines: LineAssembler): AsyncGenerator<Chunk> {
   let position = 0;
@@ -89,6 +89,7 @@ export async function* chunksOf(fd: number, size: number, lines: LineAssembler):
   try {
     for (;;) {
       const { bytesRead } = await reading;
+      if (bytesRead === 0 && position < size) throw new Error('it was emptied while it was read');
       if (bytesRead === 0) break;
       position += bytesRead;
       const chunk = lines.take(bytesRead);

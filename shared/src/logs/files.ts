@@ -30,6 +30,8 @@ export interface LogFile extends LogName {
   readonly modifiedMs: number;
   /** Time of its first record; the time of its last change when it has none. */
   readonly beginsMs: number;
+  /** Its first bytes, at most `HEAD_BYTES`: what it is known by when it is copied or emptied. */
+  readonly head: Buffer;
   /** False when its first line is no record: it may be the end of a line that the file before it began. */
   readonly beginsWithRecord: boolean;
 }
@@ -37,6 +39,9 @@ export interface LogFile extends LogName {
 const { O_NONBLOCK, O_RDONLY } = constants;
 
 const PEEKED_BYTES = 64 * 1024;
+
+/** A log begins with a record and its time: so much of it tells one content of a file from the next. */
+export const HEAD_BYTES = 256;
 
 /** What so few packed bytes may unpack to; more than that is no log of ours. */
 const MAX_UNPACKED_BYTES = 256 * PEEKED_BYTES;
@@ -105,6 +110,7 @@ function openLog(folder: string, name: string): LogFile | undefined {
     size: stats.size,
     modifiedMs: stats.mtimeMs,
     beginsMs: firstTimeMs({ buffer: head, start: 0, end: head.length, cut: true }) ?? stats.mtimeMs,
+    head: Buffer.from(head.subarray(0, HEAD_BYTES)),
     beginsWithRecord: head[0] === 0x7b,
   };
 }

@@ -110,16 +110,22 @@ export class Follower {
     const present = found.find(({ rotated }) => !rotated);
     if (live === undefined || (present !== undefined && present.identity !== live.identity)) return;
     const copies = this.#unknown(found);
-    const first = live.position === 0 ? copies[0] : copies.find((copy) => live.isCopied(copy));
-    const unread = live.position === 0 && first !== undefined && !live.beginsLike(first);
-    if (!unread && !followed.truncated) return;
-    for (const copy of first === undefined ? [] : copies.slice(copies.indexOf(first))) {
+    const own = live.position === 0 ? copies[0] : copies.find((copy) => live.isCopied(copy));
+    // Nothing of it was read: only the copy can tell that there was something.
+    const unread = live.position === 0 && own !== undefined && !live.beginsLike(own);
+    if (!unread && !followed.truncated) {
+      // A copy that is being made: to be looked at again, though nothing is renamed any more.
+      if (live.position === 0 && own !== undefined) this.#listing = '';
+      return;
+    }
+    // Those after it were made in a row. Without a copy of our own all of them are news.
+    for (const copy of copies.slice(own === undefined ? 0 : copies.indexOf(own))) {
+      if (copy !== own) live.rewind();
       this.#known.add(copy.identity);
       live.readCopy(copy, (chunk) => lines.push(...followed.scanner.scan(chunk)));
-      live.rewind();
     }
     // A line that was broken by the copying goes on in the emptied file.
-    if (first === undefined) scanRest(followed, live, lines);
+    if (own === undefined) scanRest(followed, live, lines);
     live.rewind();
   }
 

@@ -45,7 +45,7 @@ export function mayHold(file: LogFile, sinceMs: number | undefined): boolean {
 /** Says which file was not read to its end; the rest is shown all the same. */
 export function reportDamage({ path }: LogFile, error: Error): void {
   process.stderr.write(
-    `logs: ${escapeText(path)} is damaged (${systemCode(error) ?? error.message}); what could be read is shown\n`,
+    `logs: ${escapeText(path)} could not be read to its end (${systemCode(error) ?? error.message}); the rest of it is missing here\n`,
   );
 }
 

@@ -1,10 +1,7 @@
 /** A file that is being written, read as it grows. */
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { type Chunk, LineAssembler } from './chunks.ts';
-import type { LogFile } from './files.ts';
-
-/** A log begins with a record and its time: so much of it tells one content of a file from the next. */
-const HEAD_BYTES = 256;
+import { HEAD_BYTES, type LogFile } from './files.ts';
 
 /** Read in one go, so that a reader who was stopped for an hour does not hold an hour of lines in memory. */
 const MAX_READ_BYTES = 4 * 1024 ** 2;
@@ -20,12 +17,12 @@ export class TailedFile {
   #head: Buffer;
 
   /** Takes over the descriptor of the file. `position` is where a line begins. */
-  constructor({ fd, identity, path }: Pick<LogFile, 'fd' | 'identity' | 'path'>, position: number) {
+  constructor({ fd, identity, path, head }: LogFile, position: number) {
     this.#fd = fd;
     this.identity = identity;
     this.path = path;
     this.#position = position;
-    this.#head = readHead(fd, position);
+    this.#head = head.subarray(0, position);
   }
 
   get position(): number {
@@ -34,9 +31,7 @@ export class TailedFile {
 
   /** Calls `onChunk` with what was added since, and gives whether that was all. */
   read(onChunk: (chunk: Chunk) => void): boolean {
-    const complete = this.#readFrom(this.#fd, MAX_READ_BYTES, onChunk);
-    if (this.#head.length < HEAD_BYTES) this.#head = readHead(this.#fd, this.#position);
-    return complete;
+    return this.#readFrom(this.#fd, MAX_READ_BYTES, onChunk);
   }
 
   /** Goes on to the end of a copy of this file, from where this one was read to. */
@@ -47,8 +42,12 @@ export class TailedFile {
   #readFrom(fd: number, maxBytes: number, onChunk: (chunk: Chunk) => void): boolean {
     const goal = this.#position + maxBytes;
     while (this.#position < goal) {
-      const bytes = readSync(fd, this.#lines.space(), { position: this.#position });
+      const space = this.#lines.space();
+      const bytes = readSync(fd, space, { position: this.#position });
       if (bytes === 0) return true;
+      // From what was read, not from the file: that may have been emptied in between.
+      if (this.#position < HEAD_BYTES)
+        this.#head = Buffer.concat([this.#head, space.subarray(0, bytes)]).subarray(0, HEAD_BYTES);
       this.#position += bytes;
       const chunk = this.#lines.take(bytes);
       if (chunk !== undefined) onChunk(chunk);
@@ -72,10 +71,10 @@ export class TailedFile {
     return fstatSync(fd).size >= this.#position && readHead(fd, this.#head.length).equals(this.#head);
   }
 
-  /** Whether this file, as it is now, begins like another one. */
+  /** Whether another file is, or may become, a copy of this one as it is now. */
   beginsLike({ fd }: Pick<LogFile, 'fd'>): boolean {
-    const head = readHead(this.#fd, HEAD_BYTES);
-    return head.length > 0 && readHead(fd, head.length).equals(head);
+    const copied = readHead(fd, HEAD_BYTES);
+    return readHead(this.#fd, copied.length).equals(copied);
   }
 
   /** From the beginning again, after the file was emptied. */

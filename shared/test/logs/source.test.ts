@@ -1,4 +1,4 @@
-import { renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { renameSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -97,6 +97,16 @@ describe('the files of one service', () => {
     expect(damaged).toEqual(['echo-tcp.log.1.gz']);
     expect(found.slice(0, 5000)).toEqual(numbered(0, 5000));
     expect(found.slice(-2)).toEqual(numbered(30_000, 30_002));
+  });
+
+  it('are not taken for whole when one is emptied while it is read', async () => {
+    const folder = logFolder({ 'echo-tcp.log': lines(...numbered(0, 3)) });
+    const opened = openLogs(folder, anyService);
+    truncateSync(join(folder, 'echo-tcp.log'));
+    const reasons: string[] = [];
+    await Array.fromAsync(readAll(opened, { ...all, onDamaged: (_file, { message }) => reasons.push(message) }));
+    expect(reasons).toEqual(['it was emptied while it was read']);
+    closeLogs(opened);
   });
 
   it('keep a stack trace in its place and time, also across a rotation', async () => {
