@@ -29,6 +29,7 @@ export async function createServer(context: ServiceContext<typeof settings>): Pr
     listeners: listener.listeners,
     closed: listener.closed,
     handOver: () => listener.handOver(),
+    metrics: () => listener.metrics(),
     reconfigure: (next) => {
       config = next;
       listener.reconfigure(next);

@@ -1,27 +1,18 @@
 /**
- * The admin pages: HTTP on a Unix socket that only its owner can open (mode 0600).
- *
- *     GET /healthz   200 while the process runs
- *     GET /readyz    200 when it serves, 503 while it drains; the body says who and where
+ * The admin pages over HTTP on a Unix socket that only its owner can open (mode 0600). What the pages are
+ * stands in admin-pages.ts.
  */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { systemCode } from '../errors.ts';
-import type { Readiness } from './admin-client.ts';
+import { type AdminSubject, answerRequest, MAX_BODY_BYTES } from './admin-pages.ts';
 import { bindAdminSocket } from './admin-socket.ts';
 import type { Log } from './log.ts';
-
-interface Reply {
-  readonly status: number;
-  readonly body: unknown;
-}
-
-type Routes = Readonly<Record<string, () => Reply>>;
 
 export interface AdminOptions {
   readonly path: string;
   readonly log: Log;
-  readonly readiness: () => Readiness;
+  readonly subject: AdminSubject;
 }
 
 /** Enough for a scraper, a status command and a person; more would only be a leak somewhere. */
@@ -32,20 +23,20 @@ export interface Admin {
 }
 
 /** Serves until `close`. A daemon whose admin socket can't be had runs on without it, and says so. */
-export async function openAdmin({ path, log, readiness }: AdminOptions): Promise<Admin> {
-  const routes: Routes = {
-    '/healthz': () => ({ status: 200, body: { state: 'alive' } }),
-    '/readyz': () => {
-      const body = readiness();
-      return { status: body.state === 'ready' ? 200 : 503, body };
-    },
-  };
-  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, (request, response) => {
-    const route = Object.hasOwn(routes, request.url ?? '') ? routes[request.url ?? ''] : undefined;
-    const { status, body } = answer(route, request.method);
-    const allow = status === 405 ? { allow: 'GET' } : {};
-    response.writeHead(status, { 'content-type': 'application/json', connection: 'close', ...allow });
-    response.end(`${JSON.stringify(body)}\n`);
+export async function openAdmin({ path, log, subject }: AdminOptions): Promise<Admin> {
+  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, async (request, response) => {
+    try {
+      const { method = '', url = '' } = request;
+      const reply = await answerRequest(subject, method, url, () => readBody(request));
+      const allow = reply.allow === undefined ? {} : { allow: reply.allow };
+      response.writeHead(reply.status, { 'content-type': reply.contentType, connection: 'close', ...allow });
+      response.end(reply.text);
+    } catch (error) {
+      // A page that fails, or a client that left in the middle of its request, is no end of the service.
+      const { stack, message } = error as Error;
+      if (request.complete) log.error({ event: 'internal-error', stack }, `${request.url}: ${message}`);
+      response.writeHead(500).end();
+    }
   });
   server.maxConnections = MAX_ADMIN_CONNECTIONS;
   try {
@@ -66,8 +57,14 @@ export async function openAdmin({ path, log, readiness }: AdminOptions): Promise
   }
 }
 
-function answer(route: (() => Reply) | undefined, method: string | undefined): Reply {
-  if (route === undefined) return { status: 404, body: { error: 'no such page; there are /healthz and /readyz' } };
-  if (method !== 'GET') return { status: 405, body: { error: `${method} is not allowed here; use GET` } };
-  return route();
+/** The body as text; `undefined` when it is longer than any request of ours. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // What is too much is read all the same: to stop would cut the connection before the answer.
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  return bytes > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString();
 }

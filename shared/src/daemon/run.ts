@@ -4,14 +4,19 @@
  */
 import { type Command, type Invocation, reportProblems } from '../cli/program.ts';
 import { formatHostPort } from '../config/endpoint.ts';
-import { effectiveSettings, formatEffective } from '../config/layers.ts';
+import { effectiveSettings, formatEffective, type Resolved } from '../config/layers.ts';
 import { formatProblem } from '../config/problems.ts';
-import { type Change, reloadSettings } from '../config/reload.ts';
+import type { Change } from '../config/reload.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
 import { exitCodes } from '../errors.ts';
+import { softDescriptorLimit } from '../server/descriptors.ts';
 import { type Admin, openAdmin } from './admin.ts';
+import type { AdminSubject } from './admin-pages.ts';
 import { CONFIG_VARIABLE, readConfiguration } from './configuration.ts';
 import { createLog, type Log } from './log.ts';
+import { LogLevelControl } from './log-level.ts';
+import { ProcessMetrics } from './process-metrics.ts';
+import { RunningConfiguration } from './running-configuration.ts';
 import type { Service } from './service.ts';
 import type { DaemonConfig } from './settings.ts';
 
@@ -68,34 +73,56 @@ async function run<S extends Settings>(definition: DaemonDefinition<S>, invocati
     process.stdout.write('configuration OK\n');
     return exitCodes.success;
   }
-  return serve(definition, invocation, resolved.config as ConfigOf<S> & DaemonConfig);
+  return serve(definition, invocation, resolved);
 }
+
+/** The settings of every daemon are in the table: `daemonCommand` asks for them. */
+const daemonPart = <S extends Settings>(running: RunningConfiguration<S>): DaemonConfig =>
+  running.config as unknown as DaemonConfig;
 
 async function serve<S extends Settings>(
   definition: DaemonDefinition<S>,
   invocation: Invocation,
-  config: ConfigOf<S> & DaemonConfig,
+  resolved: Resolved<S>,
 ): Promise<number> {
-  const { service: name, createServer } = definition;
-  const log = createLog({ service: name, level: config.logLevel });
+  const { service: name, settings, createServer } = definition;
+  const running = new RunningConfiguration(name, settings, resolved);
+  const log = createLog({ service: name, level: daemonPart(running).logLevel });
+  const level = new LogLevelControl(log, daemonPart(running).logLevel);
   reportCrashes(log);
   const signal = stopOnSignals();
 
-  const service = await createServer({ config, log, signal });
+  const service = await createServer({ config: running.config, log, signal });
   for (const { transport, address, port, ...buffers } of service.listeners) {
     const where = `${formatHostPort({ host: address, port })}/${transport}`;
     log.info({ event: 'listening', address, port, transport, ...buffers }, `${name} listens on ${where}`);
   }
-  const admin = await openAdminSocket(name, config, log, service, signal);
-  reloadOnHangUp(definition, invocation, config, service, log);
+  const processMetrics = new ProcessMetrics(name, softDescriptorLimit());
+  const subject: AdminSubject = {
+    readiness: () => ({
+      service: name,
+      pid: process.pid,
+      state: signal.aborted ? 'draining' : 'ready',
+      uptimeSeconds: Math.floor(process.uptime()),
+      listeners: service.listeners,
+    }),
+    metrics: async () => [...(await processMetrics.families()), ...((await service.metrics?.()) ?? [])],
+    configuration: () => running.describe(),
+    logLevel: () => level.state,
+    setLogLevel: (next, ttlMs) => level.override(next, ttlMs),
+  };
+  const admin = await openAdminSocket(daemonPart(running), log, subject);
+  reloadOnHangUp(definition, invocation, running, { service, level, log });
   handOverOnRequest(service, log);
   tellSupervisor();
 
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
   const startedMs = performance.now();
-  log.info({ event: 'draining', signal: signal.reason, drainTimeoutMs: config.drainTimeoutMs }, 'stopping');
+  const { drainTimeoutMs } = daemonPart(running);
+  log.info({ event: 'draining', signal: signal.reason, drainTimeoutMs }, 'stopping');
   await service.closed;
   await admin.close();
+  processMetrics.stop();
   log.info({ event: 'stopped', durationMs: Math.round(performance.now() - startedMs) }, 'stopped');
   return exitCodes.success;
 }
@@ -104,11 +131,13 @@ async function serve<S extends Settings>(
 function reloadOnHangUp<S extends Settings>(
   { service: name, settings }: DaemonDefinition<S>,
   invocation: Invocation,
-  initial: ConfigOf<S> & DaemonConfig,
-  service: Service<ConfigOf<S>>,
-  log: Log,
+  running: RunningConfiguration<S>,
+  {
+    service,
+    level,
+    log,
+  }: { readonly service: Service<ConfigOf<S>>; readonly level: LogLevelControl; readonly log: Log },
 ): void {
-  let running = initial;
   const reload = async (): Promise<void> => {
     const { resolved, problems } = await readConfiguration(name, settings, invocation);
     if (problems.length > 0) {
@@ -116,10 +145,9 @@ function reloadOnHangUp<S extends Settings>(
       log.error({ event: 'config-rejected', problems: lines }, `nothing changed: ${lines.join('; ')}`);
       return;
     }
-    const { config, changed, needsRestart } = reloadSettings(name, settings, running, resolved);
-    running = config as ConfigOf<S> & DaemonConfig;
-    log.level = running.logLevel;
-    service.reconfigure?.(running);
+    const { changed, needsRestart } = running.apply(resolved);
+    level.configure(daemonPart(running).logLevel);
+    service.reconfigure?.(running.config);
     const list = (changes: readonly Change[]): string =>
       changes.map(({ name, from, to }) => `${name} ${from || 'none'} -> ${to || 'none'}`).join(', ') || 'nothing';
     const message = `changed: ${list(changed)}; waits for a restart: ${list(needsRestart)}`;
@@ -132,25 +160,9 @@ function reloadOnHangUp<S extends Settings>(
   });
 }
 
-async function openAdminSocket(
-  name: string,
-  { adminSocket }: DaemonConfig,
-  log: Log,
-  { listeners }: Service,
-  signal: AbortSignal,
-): Promise<Admin> {
+async function openAdminSocket({ adminSocket }: DaemonConfig, log: Log, subject: AdminSubject): Promise<Admin> {
   if (adminSocket === 'off') return { close: async () => {} };
-  return openAdmin({
-    path: adminSocket,
-    log,
-    readiness: () => ({
-      service: name,
-      pid: process.pid,
-      state: signal.aborted ? 'draining' : 'ready',
-      uptimeSeconds: Math.floor(process.uptime()),
-      listeners,
-    }),
-  });
+  return openAdmin({ path: adminSocket, log, subject });
 }
 
 /** The first SIGINT or SIGTERM asks for a stop; a second one ends the process at once. */

@@ -1,4 +1,5 @@
 /** What a running service is to those who start and stop it. */
+import type { MetricSource } from './metrics.ts';
 
 /** A socket that waits for peers, as it really is: port 0 has become a number. */
 export interface Listener {
@@ -26,4 +27,6 @@ export interface Service<Config = never> {
   handOver?(): string | undefined;
   /** Applies a configuration in which only live settings differ. */
   reconfigure?(config: Config): void;
+  /** Its own metric families, asked for at each scrape. */
+  metrics?: MetricSource;
 }

@@ -75,7 +75,15 @@ export interface ConnectionOptions {
   readonly nowMs: number;
   /** Monotonic clock in milliseconds. */
   readonly clock: () => number;
-  readonly onClosed: (connection: Connection, reason: CloseReason) => void;
+  readonly onClosed: (connection: Connection, end: ConnectionEnd) => void;
+}
+
+/** What a `connection-closed` record says, in numbers. */
+export interface ConnectionEnd {
+  readonly reason: CloseReason;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly durationMs: number;
 }
 
 export class Connection implements TcpConnection {
@@ -116,12 +124,17 @@ export class Connection implements TcpConnection {
         `${peer} closed after ${bytesIn} bytes in, ${bytesOut} bytes out: ${reason}`,
       );
       this.#guarded(() => this.#handler?.onClose?.(reason));
-      onClosed(this, reason);
+      onClosed(this, { reason, bytesIn, bytesOut, durationMs });
     });
     log.debug({ event: 'connection-opened', conn: id, peer }, `${peer} connected`);
     this.#guarded(() => {
       this.#handler = serve(this);
     });
+  }
+
+  /** Bytes so far: read by us, and taken by the kernel for sending. */
+  get bytes(): { readonly in: number; readonly out: number } {
+    return { in: this.#socket.bytesRead, out: this.#takenAtEnd ?? this.#bytesTaken() };
   }
 
   write(bytes: Uint8Array | string): void {

@@ -11,6 +11,7 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer as createNetServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../daemon/log.ts';
+import type { MetricFamily } from '../daemon/metrics.ts';
 import type { Listener, Service } from '../daemon/service.ts';
 import { systemCode } from '../errors.ts';
 import { parseAddress } from '../inet/address.ts';
@@ -21,9 +22,9 @@ import { Admission, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 import { listenError } from './listen-error.ts';
 import { formatEndpoint, unmapAddress } from './peer.ts';
-import type { CloseReason } from './reasons.ts';
 import { REFUSAL_INTERVAL_MS, RefusalLog } from './refusals.ts';
 import { Connection, type Serve } from './tcp-connection.ts';
+import { EndedConnections, tcpFamilies } from './tcp-metrics.ts';
 import type { TcpConfig } from './tcp-settings.ts';
 
 export interface TcpListenerOptions {
@@ -106,7 +107,7 @@ export class TcpListener implements Service<ListenerConfig> {
   readonly #admission: Admission;
   readonly #refusals: RefusalLog;
   readonly #connections = new Set<Connection>();
-  readonly #closeCounts = new Map<CloseReason, number>();
+  readonly #ended = new EndedConnections();
   readonly #finish: () => void;
   readonly #refusalTimer: NodeJS.Timeout;
   #config: ListenerConfig;
@@ -114,6 +115,7 @@ export class TcpListener implements Service<ListenerConfig> {
   #lookTimer: NodeJS.Timeout;
   #drainStartedMs: number | undefined;
   #accepted = 0;
+  #acceptErrors = 0;
 
   constructor(server: Server, options: TcpListenerOptions, buffers: BufferReport) {
     const { config, log, signal } = options;
@@ -135,7 +137,10 @@ export class TcpListener implements Service<ListenerConfig> {
     this.listeners = [{ transport: 'tcp', address, port, ...sizes }];
     server.on('connection', (socket) => this.#accept(socket));
     // accept(2) failing is the machine's trouble (ENFILE, ENOBUFS): the listener stays and tries again.
-    server.on('error', (error) => log.error({ event: 'accept-failed', code: systemCode(error) }, error.message));
+    server.on('error', (error) => {
+      this.#acceptErrors += 1;
+      log.error({ event: 'accept-failed', code: systemCode(error) }, error.message);
+    });
     this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
     this.#refusalTimer = setInterval(() => this.#refusals.report(), REFUSAL_INTERVAL_MS);
     if (signal.aborted) this.#drain();
@@ -148,7 +153,24 @@ export class TcpListener implements Service<ListenerConfig> {
   }
 
   get counts() {
-    return { accepted: this.#accepted, closed: this.#closeCounts, refused: this.#refusals.counts };
+    return { accepted: this.#accepted, closed: this.#ended.closed, refused: this.#refusals.counts };
+  }
+
+  metrics(): readonly MetricFamily[] {
+    const openBytes = { in: 0, out: 0 };
+    for (const { bytes } of this.#connections) {
+      openBytes.in += bytes.in;
+      openBytes.out += bytes.out;
+    }
+    return tcpFamilies({
+      accepted: this.#accepted,
+      open: this.open,
+      maxConnections: this.#admission.limits.maxConnections,
+      acceptErrors: this.#acceptErrors,
+      refused: this.#refusals.counts,
+      ended: this.#ended,
+      openBytes,
+    });
   }
 
   /** New limits hold from the next connection and the next look on; nobody is thrown out by a lower cap. */
@@ -189,10 +211,10 @@ export class TcpListener implements Service<ListenerConfig> {
       log,
       nowMs: this.#clock(),
       clock: this.#clock,
-      onClosed: (closed, reason) => {
+      onClosed: (closed, end) => {
         this.#connections.delete(closed);
         this.#admission.leave(source);
-        this.#closeCounts.set(reason, (this.#closeCounts.get(reason) ?? 0) + 1);
+        this.#ended.count(end);
         this.#finishIfEmpty();
       },
     });
