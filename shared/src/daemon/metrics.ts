@@ -80,7 +80,7 @@ export function counterByReason<Reason extends string>(
   name: FamilyHead['name'],
   help: string,
   reasons: Readonly<Record<Reason, unknown>>,
-  counts: ReadonlyMap<Reason, number>,
+  counts: ReadonlyMap<NoInfer<Reason>, number>,
 ): MetricFamily {
   const samples = (Object.keys(reasons) as Reason[]).map((reason) => ({
     labels: { reason },

@@ -8,6 +8,7 @@
 import { randomInt } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import type { Log } from '../daemon/log.ts';
+import type { MetricFamily } from '../daemon/metrics.ts';
 import type { Listener, Service } from '../daemon/service.ts';
 import { AppError } from '../errors.ts';
 import { parseAddress } from '../inet/address.ts';
@@ -20,6 +21,7 @@ import type { Answer, BoundDatagramSocket, DatagramIo, DatagramSocketOptions } f
 import { openBatchSocket } from './datagram-io-batch.ts';
 import { openDgramSocket } from './datagram-io-dgram.ts';
 import { listenError } from './listen-error.ts';
+import { udpFamilies } from './udp-metrics.ts';
 import type { UdpConfig } from './udp-settings.ts';
 
 export interface UdpListenerOptions {
@@ -138,6 +140,10 @@ export class UdpListener implements Service<UdpConfig> {
     const drops = await this.#drops;
     this.#kernelDropped = await drops.read();
     return { ...this.#gate.counts, kernelDropped: this.#kernelDropped };
+  }
+
+  async metrics(): Promise<readonly MetricFamily[]> {
+    return udpFamilies(await this.readCounts());
   }
 
   reconfigure(config: UdpConfig): void {

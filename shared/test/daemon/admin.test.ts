@@ -9,8 +9,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../../test/support/tcp.ts';
 import { openAdmin } from '../../src/daemon/admin.ts';
 import type { Readiness } from '../../src/daemon/admin-client.ts';
+import { type AdminSubject, adminPages } from '../../src/daemon/admin-pages.ts';
 import { processSocketPath } from '../../src/daemon/admin-socket.ts';
 import { createLog } from '../../src/daemon/log.ts';
+import { LogLevelControl } from '../../src/daemon/log-level.ts';
+import { counter } from '../../src/daemon/metrics.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -24,8 +27,8 @@ interface Reply {
   readonly body: unknown;
 }
 
-async function ask(path: string, page: string, method = 'GET'): Promise<Reply> {
-  const asking = request({ socketPath: path, path: page, method }).end();
+async function ask(path: string, page: string, method = 'GET', sent = ''): Promise<Reply> {
+  const asking = request({ socketPath: path, path: page, method }).end(sent);
   const [response] = await once(asking, 'response');
   let text = '';
   for await (const part of response) text += part;
@@ -40,8 +43,17 @@ async function start(path = join(folder, 'run', 'a.sock')) {
     stream: { write: (line) => records.push(JSON.parse(line)) },
   });
   const readiness = { service: 'test', pid: 1, state: 'ready' as Readiness['state'], uptimeSeconds: 2, listeners: [] };
-  const admin = await openAdmin({ path, log, readiness: () => readiness });
-  return { path, admin, records, readiness, [Symbol.asyncDispose]: () => admin.close() };
+  const level = new LogLevelControl(log, 'info');
+  const asked: [string, number][] = [];
+  const subject: AdminSubject = {
+    readiness: () => readiness,
+    metrics: async () => [counter('small_servers_answers_total', 'Answers', 42)],
+    configuration: () => ({ port: { value: 7007, text: '7007', origin: 'default' } }),
+    logLevel: () => level.state,
+    setLogLevel: (next, ttlMs) => void asked.push([next, ttlMs]),
+  };
+  const admin = await openAdmin({ path, log, subject });
+  return { path, admin, records, readiness, asked, [Symbol.asyncDispose]: () => admin.close() };
 }
 
 describe('the admin socket', () => {
@@ -71,13 +83,60 @@ describe('the admin socket', () => {
       await using admin = await start();
       const { status, body } = await ask(admin.path, page);
       expect(status).toBe(404);
-      expect(body).toMatchObject({ error: expect.stringContaining('/healthz') });
+      for (const { path } of adminPages) expect(body).toMatchObject({ error: expect.stringContaining(path) });
     },
   );
 
   test('another method is 405 and says which is allowed', async () => {
     await using admin = await start();
     expect(await ask(admin.path, '/readyz', 'POST')).toMatchObject({ status: 405, allow: 'GET' });
+  });
+
+  test('/metrics.json has the families as they were given', async () => {
+    await using admin = await start();
+    const { body } = await ask(admin.path, '/metrics.json');
+    expect(body).toEqual([
+      { name: 'small_servers_answers_total', help: 'Answers', type: 'counter', samples: [{ value: 42 }] },
+    ]);
+  });
+
+  test('/config has the settings in force', async () => {
+    await using admin = await start();
+    expect((await ask(admin.path, '/config')).body).toMatchObject({ port: { origin: 'default' } });
+  });
+
+  test('PUT /log-level sets a level for a time, ten minutes when none is given', async () => {
+    await using admin = await start();
+    const { status, body } = await ask(admin.path, '/log-level', 'PUT', '{ "level": "debug", "ttl": "90s" }');
+    expect([status, body]).toEqual([200, { level: 'info', configured: 'info' }]);
+    await ask(admin.path, '/log-level', 'PUT', '{ "level": "trace" }');
+    expect(admin.asked).toEqual([
+      ['debug', 90_000],
+      ['trace', 600_000],
+    ]);
+  });
+
+  test.each([
+    ['', ['the body is not an object']],
+    ['[]', ['the body is not an object']],
+    ['{', ['the body is not an object']],
+    ['{}', ['level is missing; expected one of fatal, error, warn, info, debug, trace']],
+    ['{"level":"loud","ttl":10,"x":1}', ['"x" is an unknown key', 'level: "loud" is not allowed', 'ttl: 10 is']],
+    ['{"level":"debug","ttl":"10"}', ['ttl: "10" is not allowed; expected a duration from 1s to 1d']],
+    ['{"level":"debug","ttl":"off"}', ['ttl: "off" is not allowed']],
+    ['{"level":"debug","ttl":"2d"}', ['ttl: "2d" is not allowed']],
+  ])('PUT /log-level with %s is 400, names every problem and changes nothing', async (sent, problems) => {
+    await using admin = await start();
+    const { status, body } = await ask(admin.path, '/log-level', 'PUT', sent);
+    expect([status, body]).toEqual([400, { problems: problems.map((part) => expect.stringContaining(part)) }]);
+    expect(admin.asked).toEqual([]);
+  });
+
+  test('a body of any size is answered, and not kept', async () => {
+    await using admin = await start();
+    const { status } = await ask(admin.path, '/log-level', 'PUT', 'x'.repeat(1_000_000));
+    expect(status).toBe(413);
+    expect(admin.asked).toEqual([]);
   });
 
   test('bytes that are not HTTP cost one connection and nothing else', async () => {
