@@ -16,9 +16,10 @@
  *   reads can cost: one buffer. Reading on in fresh buffers would let it collect 64 KiB of memory for
  *   each byte that it sends.
  * - Most connections never send much, so the buffer starts small and grows while reads fill it; an
- *   idle connection gets a small one again (`shrink`).
+ *   idle connection gets a small one again (`shrink`), and all large ones together have a budget.
  */
 import { Socket } from 'node:net';
+import { BufferBudget } from './buffer-budget.ts';
 
 export type ReadingMode = 'onread' | 'data';
 
@@ -32,11 +33,25 @@ export interface Reading {
   shrink(): void;
 }
 
-export const SMALLEST_BUFFER_BYTES = 1024;
-export const LARGEST_BUFFER_BYTES = 64 * 1024;
+/**
+ * Sizes of the buffer, one after the other while reads fill it. The first keeps ten thousand idle
+ * connections cheap; the last takes a message of 128 KiB in one read, where 64 KiB cost 1.4 times the
+ * processor time (docs/performance.md).
+ */
+export const BUFFER_SIZES_BYTES = [1024, 16 * 1024, 256 * 1024] as const;
+const [SMALLEST_BYTES] = BUFFER_SIZES_BYTES;
 
-/** Each time a read fills the buffer it grows by this factor: 1, 8, 64 KiB. */
-const GROWTH_FACTOR = 8;
+/** What waits for a peer is at most one buffer: twice the high-water mark. */
+const HIGH_WATER_MARK_BYTES = BUFFER_SIZES_BYTES[2] / 2;
+
+/** 256 connections that move much at a time; the rest read in 16 KiB. */
+export const largeBuffers = new BufferBudget(256 * BUFFER_SIZES_BYTES[2]);
+
+/**
+ * How often one connection gets its small buffer back. Each time leaves a listener of some 60 bytes with
+ * the native stream until it closes, which a peer must not be able to pile up.
+ */
+const MAX_SHRINKS = 16;
 
 /** The part of a TCP handle that has no public name. */
 interface TcpHandle {
@@ -46,6 +61,9 @@ interface TcpHandle {
 interface SocketWithHandle {
   _handle: TcpHandle | null;
 }
+
+/** Where net.Socket keeps the buffer of `onread`; a large one would live on there. */
+const bufferSymbol = Object.getOwnPropertySymbols(new Socket()).find(({ description }) => description === 'kBuffer');
 
 /**
  * Starts reading from a paused socket as it came from the server. The socket to go on with is in the
@@ -69,12 +87,34 @@ function readByEvents(socket: Socket, onBytes: OnBytes): Reading {
 }
 
 function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes): Reading {
-  let buffer = Buffer.allocUnsafeSlow(SMALLEST_BUFFER_BYTES);
+  let step = 0;
+  let buffer = Buffer.allocUnsafeSlow(SMALLEST_BYTES);
   let filled = false;
+  let shrinks = 0;
+
+  let watched = false;
+
+  const returnRoom = (): void => {
+    if (step > 0) largeBuffers.giveBack(buffer.length);
+    step = 0;
+  };
+  /** The next larger buffer, if there is one and room for it. */
+  const grow = (): void => {
+    const larger = step + 1;
+    const bytes = BUFFER_SIZES_BYTES[larger];
+    if (bytes === undefined || !largeBuffers.take(bytes)) return;
+    returnRoom();
+    step = larger;
+    buffer = Buffer.allocUnsafeSlow(bytes);
+    // Only those that grow pay for a listener.
+    if (!watched) socket.once('close', returnRoom);
+    watched = true;
+  };
 
   const socket: Socket = new Socket({
     handle,
     allowHalfOpen: true,
+    writableHighWaterMark: HIGH_WATER_MARK_BYTES,
     onread: {
       // The second argument is the buffer as the stream knows it, which `shrink` replaces behind its back.
       callback: (bytesRead: number): boolean => {
@@ -86,9 +126,7 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
       },
       // Asked once by the constructor, then after each callback, for the buffer of the next read.
       buffer: (): Buffer => {
-        if (filled && buffer.length < LARGEST_BUFFER_BYTES) {
-          buffer = Buffer.allocUnsafeSlow(buffer.length * GROWTH_FACTOR);
-        }
+        if (filled) grow();
         return buffer;
       },
     },
@@ -99,10 +137,14 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
   return {
     socket,
     shrink: () => {
-      if (buffer.length === SMALLEST_BUFFER_BYTES || socket.destroyed || socket.writableLength > 0) return;
-      buffer = Buffer.allocUnsafeSlow(SMALLEST_BUFFER_BYTES);
+      const possible = bufferSymbol !== undefined && shrinks < MAX_SHRINKS;
+      if (step === 0 || !possible || socket.destroyed || socket.writableLength > 0) return;
+      returnRoom();
+      shrinks += 1;
       filled = false;
+      buffer = Buffer.allocUnsafeSlow(SMALLEST_BYTES);
       handle.useUserBuffer(buffer);
+      (socket as unknown as Record<symbol, unknown>)[bufferSymbol] = buffer;
     },
   };
 }

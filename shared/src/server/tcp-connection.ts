@@ -65,6 +65,9 @@ interface SocketWithCounts {
   readonly _handle?: { readonly bytesWritten: number; readonly writeQueueSize: number } | null;
 }
 
+/** A connection that moves nothing for so long has no use for a large buffer. */
+export const SHRINK_AFTER_MS = 10_000;
+
 export interface ConnectionOptions {
   readonly accepted: Socket;
   readonly id: string;
@@ -167,7 +170,7 @@ export class Connection implements TcpConnection {
     if (moved !== this.#moved) {
       this.#moved = moved;
       this.#movedAtMs = nowMs;
-    } else {
+    } else if (nowMs - this.#movedAtMs >= SHRINK_AFTER_MS) {
       this.#shrink();
     }
     if (idleTimeoutMs > 0 && nowMs - this.#movedAtMs >= idleTimeoutMs) {

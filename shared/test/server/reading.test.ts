@@ -2,8 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { allBytes, everySplit, seededBytes } from '../../../test/support/splits.ts';
 import { type Client, connectClient, until } from '../../../test/support/tcp.ts';
-import { LARGEST_BUFFER_BYTES, SMALLEST_BUFFER_BYTES } from '../../src/server/reading.ts';
+import { BUFFER_SIZES_BYTES, largeBuffers } from '../../src/server/reading.ts';
 import type { Serve } from '../../src/server/tcp-connection.ts';
+import { SHRINK_AFTER_MS } from '../../src/server/tcp-connection.ts';
 import { Harness, modes } from './harness.ts';
 
 const MiB = 1024 * 1024;
@@ -72,7 +73,7 @@ describe.each(modes)('reading by %s', (io) => {
   test('reads that just fill, just miss and just exceed each size of the buffer come back', async () => {
     await using harness = await Harness.start({ io });
     await using client = await connectClient(harness.port);
-    for (const size of [SMALLEST_BUFFER_BYTES, 8 * SMALLEST_BUFFER_BYTES, LARGEST_BUFFER_BYTES]) {
+    for (const size of BUFFER_SIZES_BYTES) {
       for (const length of [size - 1, size, size + 1]) {
         const sent = seededBytes(length, length);
         expect((await client.roundTrip(sent)).equals(sent)).toBe(true);
@@ -83,12 +84,43 @@ describe.each(modes)('reading by %s', (io) => {
   test('after a quiet time has shrunk the buffer, what comes back is what was sent then', async () => {
     await using harness = await Harness.start({ io });
     await using client = await connectClient(harness.port);
-    await client.roundTrip(seededBytes(LARGEST_BUFFER_BYTES * 2, 1));
+    await client.roundTrip(seededBytes(BUFFER_SIZES_BYTES[2] * 2, 1));
     for (let round = 0; round < 3; round++) {
       harness.look();
-      harness.look();
-      const sent = seededBytes(SMALLEST_BUFFER_BYTES * 3, 2 + round);
+      harness.pass(SHRINK_AFTER_MS);
+      const sent = seededBytes(BUFFER_SIZES_BYTES[0] * 3, 2 + round);
       expect((await client.roundTrip(sent)).equals(sent)).toBe(true);
+    }
+  });
+
+  test('large buffers have a budget: what is taken comes back with the quiet and with the end', async () => {
+    await using harness = await Harness.start({ io });
+    const before = largeBuffers.freeBytes;
+    const taken = (): number => before - largeBuffers.freeBytes;
+    await using first = await connectClient(harness.port);
+    const sent = seededBytes(2 * MiB, 5);
+    expect((await first.roundTrip(sent)).equals(sent)).toBe(true);
+    if (io === 'onread') expect(taken()).toBeGreaterThan(0);
+    harness.look();
+    harness.pass(SHRINK_AFTER_MS);
+    expect(taken()).toBe(0);
+    expect((await first.roundTrip(sent)).equals(sent)).toBe(true);
+    first.socket.end();
+    await first.end();
+    await harness.record('connection-closed');
+    expect(taken()).toBe(0);
+  });
+
+  test('without room for a large buffer a connection reads on in a small one', async () => {
+    await using harness = await Harness.start({ io });
+    const all = largeBuffers.freeBytes;
+    largeBuffers.take(all);
+    try {
+      await using client = await connectClient(harness.port);
+      const sent = seededBytes(MiB, 6);
+      expect((await client.roundTrip(sent)).equals(sent)).toBe(true);
+    } finally {
+      largeBuffers.giveBack(all);
     }
   });
 
@@ -111,7 +143,7 @@ describe.each(modes)('reading by %s', (io) => {
     const waiting = await stall(harness, slow, 100);
     await using other = await connectClient(harness.port);
     for (let round = 0; round < 8; round++) {
-      const sent = seededBytes(LARGEST_BUFFER_BYTES, 1000 + round);
+      const sent = seededBytes(BUFFER_SIZES_BYTES[2], 1000 + round);
       expect((await other.roundTrip(sent)).equals(sent)).toBe(true);
     }
     slow.socket.resume();
