@@ -149,6 +149,31 @@ describe('counted payload', () => {
     }
   });
 
+  it('reports a cut stream from end itself, if it is not paused', () => {
+    const line = new CountedPayloadDecoder({ onLine: () => {} });
+    line.push(bytes('PI'));
+    expect(codeOf(() => line.end())).toBe('FRAME_TRUNCATED');
+    const payload = new CountedPayloadDecoder({ onLine: () => payload.discard(5) });
+    payload.push(bytes('DROP 5\nab'));
+    expect(() => payload.end()).toThrow('after 1 lines: the stream ended 3 bytes before its payload did');
+  });
+
+  it('does not end a payload that its sink refused with the last byte', () => {
+    const seen: string[] = [];
+    const sink = sinkOf(
+      () => session.refuse(),
+      () => seen.push('end'),
+    );
+    const session = new CountedPayloadDecoder({
+      onLine: (line) => {
+        if (line.toString() === 'PUT 2') session.payload(2, sink);
+        else seen.push(line.toString());
+      },
+    });
+    session.push(bytes('PUT 2\nabPING\n'));
+    expect(seen).toEqual(['PING']);
+  });
+
   it('hands payload bytes on as they arrive and holds none of them', () => {
     const receiver = new Receiver();
     const runs: number[] = [];
