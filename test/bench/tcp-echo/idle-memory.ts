@@ -9,7 +9,7 @@ import { reasonOf } from '../support/missing.ts';
 import { acceptsTcp, freeTcpPort, type RunningPeer, startPeer } from '../support/process.ts';
 import { renderTable } from '../support/table.ts';
 import type { Workspace } from '../support/workspace.ts';
-import type { EchoPeer } from './peers.ts';
+import type { TcpEchoPeer } from './peers.ts';
 
 export const IDLE_CONNECTION_COUNTS = [5_000, 10_000];
 /** What the issue asks of our server, in bytes for one connection. */
@@ -39,7 +39,7 @@ export interface IdleReport {
 
 export async function measureIdleMemory(
   workspace: Workspace,
-  peers: readonly EchoPeer[],
+  peers: readonly TcpEchoPeer[],
   progress: (line: string) => void,
 ): Promise<IdleReport> {
   const figures: IdleFigures[] = [];
@@ -58,7 +58,7 @@ export async function measureIdleMemory(
   return { figures, missing };
 }
 
-async function measureOne(workspace: Workspace, peer: EchoPeer, connections: number): Promise<IdleFigures> {
+async function measureOne(workspace: Workspace, peer: TcpEchoPeer, connections: number): Promise<IdleFigures> {
   const port = await freeTcpPort();
   const command = await peer.command(workspace, port);
   const variables = peer.collectGarbage === 'inspector' ? { NODE_OPTIONS: '--inspect-port=127.0.0.1:0' } : {};
@@ -112,7 +112,7 @@ async function exchangeOne(port: number, sockets: Socket[]): Promise<void> {
   await back;
 }
 
-async function collectGarbage(peer: EchoPeer, running: RunningPeer): Promise<boolean> {
+async function collectGarbage(peer: TcpEchoPeer, running: RunningPeer): Promise<boolean> {
   if (peer.collectGarbage === 'inspector') {
     await collectThroughInspector(running);
     return true;

@@ -1,13 +1,21 @@
 /** The TCP echo servers under the same load in the same run. docs/performance.md says how to read the tables. */
+import { fileURLToPath } from 'node:url';
 import { placeOnCores } from '../support/cores.ts';
 import { describeMachine, readMachine } from '../support/machine.ts';
 import { type BenchOptions, choosePeers } from '../support/options.ts';
-import { renderTable } from '../support/table.ts';
+import { acceptsTcp, freeTcpPort } from '../support/process.ts';
+import { type LoadCase, measureThroughput } from '../support/throughput.ts';
+import { renderCase, renderDisturbance, renderVerdicts, showProgress } from '../support/throughput-report.ts';
 import { Workspace } from '../support/workspace.ts';
 import { measureIdleMemory, renderIdleMemory } from './idle-memory.ts';
 import { echoPeers, OUR_PEER, REFERENCE_PEER } from './peers.ts';
-import { judge, renderVerdicts } from './targets.ts';
-import { type CaseFigures, measureThroughput } from './throughput.ts';
+import { judge } from './targets.ts';
+
+const loadCases: readonly LoadCase[] = [
+  { name: '64 B x 50 connections', load: [50, 64], targetRatio: 0.75 },
+  { name: '16 KiB x 50 connections', load: [50, 16 * 1024], targetRatio: 0.75 },
+  { name: '128 KiB x 8 connections', load: [8, 128 * 1024], targetRatio: 0.85 },
+];
 
 export async function run(options: BenchOptions): Promise<void> {
   const chosen = choosePeers(echoPeers, options, REFERENCE_PEER);
@@ -18,7 +26,15 @@ export async function run(options: BenchOptions): Promise<void> {
   write(`${describeMachine(machine)}; ${placement.description}\n`);
   write(`${options.rounds} rounds of ${options.seconds} s; ratio: to ${REFERENCE_PEER} in the same round\n`);
 
-  const cases = await measureThroughput(workspace, placement, chosen, options, showProgress);
+  const setup = {
+    peers: chosen,
+    referencePeer: REFERENCE_PEER,
+    cases: loadCases,
+    loadSource: fileURLToPath(new URL('load.c', import.meta.url)),
+    freePort: freeTcpPort,
+    isReady: acceptsTcp,
+  };
+  const cases = await measureThroughput(workspace, placement, setup, options, showProgress);
   showProgress('');
   for (const figures of cases) write(`\n${figures.case.name}\n\n${renderCase(figures)}${renderDisturbance(figures)}`);
 
@@ -35,39 +51,4 @@ export async function run(options: BenchOptions): Promise<void> {
       `${JSON.stringify(report, (_key, value) => (value instanceof Map ? Object.fromEntries(value) : value))}\n`,
     );
   }
-}
-
-/** One line that is written over, on a terminal only. */
-function showProgress(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
-}
-
-function renderDisturbance({ runs, disturbedRuns }: CaseFigures): string {
-  if (disturbedRuns === 0) return '';
-  return `\n${disturbedRuns} of ${runs} runs were disturbed by other work on the machine: mistrust the ratios.\n`;
-}
-
-function renderCase({ peers, missing }: CaseFigures): string {
-  const fastestFirst = peers.toSorted((a, b) => b.messagesPerSecond.median - a.messagesPerSecond.median);
-  return renderTable(
-    [
-      { title: 'server', align: 'left' },
-      { title: 'messages/s', align: 'right' },
-      { title: 'ratio', align: 'right' },
-      { title: 'min', align: 'right' },
-      { title: 'max', align: 'right' },
-      { title: 'CPU µs', align: 'right' },
-      { title: 'p50 µs', align: 'right' },
-      { title: 'p99 µs', align: 'right' },
-    ],
-    fastestFirst.map((row) => [
-      row.peer,
-      String(Math.round(row.messagesPerSecond.median)),
-      ...[row.ratio?.median, row.ratio?.min, row.ratio?.max].map((ratio) => ratio?.toFixed(2) ?? '-'),
-      row.cpuUsPerMessage?.toFixed(1) ?? '-',
-      String(Math.round(row.p50Us)),
-      String(Math.round(row.p99Us)),
-    ]),
-    missing,
-  );
 }

@@ -4,14 +4,10 @@ import { fileURLToPath } from 'node:url';
 
 import type { Command } from '../support/cores.ts';
 import { buildGo, compileC, needProgram } from '../support/programs.ts';
+import type { EchoPeer } from '../support/throughput.ts';
 import type { Workspace } from '../support/workspace.ts';
 
-export interface EchoPeer {
-  readonly name: string;
-  /** How it is started on a port of the loopback; throws PeerMissing when it cannot be. */
-  command(workspace: Workspace, port: number): Promise<Command> | Command;
-  /** It forks a process for every connection: there is no one process whose time and memory tell anything. */
-  readonly forks?: true;
+export interface TcpEchoPeer extends EchoPeer {
   /** How its garbage is collected on demand, where there is any. */
   readonly collectGarbage?: 'inspector' | 'SIGUSR2';
 }
@@ -42,7 +38,7 @@ function nodePeer(script: string) {
   });
 }
 
-export const echoPeers: readonly EchoPeer[] = [
+export const echoPeers: readonly TcpEchoPeer[] = [
   {
     name: REFERENCE_PEER,
     command: async (workspace, port) => ({

@@ -1,30 +1,43 @@
 /** Messages per second of every peer, in turn, and the ratio to the reference in the same round. */
-import { fileURLToPath } from 'node:url';
-
-import type { Placement } from '../support/cores.ts';
-import { reasonOf } from '../support/missing.ts';
-import type { BenchOptions } from '../support/options.ts';
-import { acceptsTcp, freeTcpPort, type RunningPeer, runLoad, startPeer } from '../support/process.ts';
-import { compileC } from '../support/programs.ts';
-import { ratiosPerRound, type Spread, spreadOf, turnOrder } from '../support/rounds.ts';
-import type { Workspace } from '../support/workspace.ts';
-import { type EchoPeer, REFERENCE_PEER } from './peers.ts';
+import type { Command, Placement } from './cores.ts';
+import { reasonOf } from './missing.ts';
+import type { BenchOptions } from './options.ts';
+import { type RunningPeer, runLoad, startPeer } from './process.ts';
+import { compileC } from './programs.ts';
+import { ratiosPerRound, type Spread, spreadOf, turnOrder } from './rounds.ts';
+import type { Workspace } from './workspace.ts';
 
 export interface LoadCase {
   readonly name: string;
-  readonly messageBytes: number;
-  readonly connections: number;
-  /** The least ratio to the reference that issue and docs/performance.md ask of our server. */
+  /** What the load generator takes between the port and the times: how many connections or flows, of what size. */
+  readonly load: readonly number[];
+  /** The least ratio to the reference that is asked of our server. */
   readonly targetRatio: number;
 }
 
-export const loadCases: readonly LoadCase[] = [
-  { name: '64 B x 50 connections', messageBytes: 64, connections: 50, targetRatio: 0.75 },
-  { name: '16 KiB x 50 connections', messageBytes: 16 * 1024, connections: 50, targetRatio: 0.75 },
-  { name: '128 KiB x 8 connections', messageBytes: 128 * 1024, connections: 8, targetRatio: 0.85 },
-];
+export interface EchoPeer {
+  readonly name: string;
+  /** How it is started on a port of the loopback; throws PeerMissing when it cannot be. */
+  command(workspace: Workspace, port: number): Promise<Command> | Command;
+  /** It forks a process for every connection: there is no one process whose time and memory tell anything. */
+  readonly forks?: true;
+}
 
-/** What load.c prints. */
+/** What one bench of echo servers is made of. */
+export interface ThroughputSetup {
+  readonly peers: readonly EchoPeer[];
+  /** The peer that ratios refer to. */
+  readonly referencePeer: string;
+  readonly cases: readonly LoadCase[];
+  /** The C source of the load generator: `load HOST PORT ...LOAD DURATION_MS WARMUP_MS` prints a LoadResult. */
+  readonly loadSource: string;
+  /** A port of the loopback that is free. */
+  freePort(): Promise<number>;
+  /** Whether a server answers on it. */
+  isReady(port: number): Promise<boolean>;
+}
+
+/** What a load generator prints. */
 interface LoadResult {
   /** Those of the warm-up as well. */
   readonly allMessages: number;
@@ -85,22 +98,25 @@ const MOST_ATTEMPTS = 4;
 export async function measureThroughput(
   workspace: Workspace,
   placement: Placement,
-  peers: readonly EchoPeer[],
+  setup: ThroughputSetup,
   options: BenchOptions,
   progress: (line: string) => void,
 ): Promise<CaseFigures[]> {
-  const load = await compileC(fileURLToPath(new URL('load.c', import.meta.url)), workspace.path('load'));
-  const { contenders, missing } = await startAll(workspace, placement, peers);
+  const { loadSource, cases, referencePeer } = setup;
+  const load = await compileC(loadSource, workspace.path('load'));
+  const { contenders, missing } = await startAll(workspace, placement, setup);
   try {
     const figures: CaseFigures[] = [];
-    for (const loadCase of loadCases) {
-      const args = [loadCase.connections, loadCase.messageBytes, Math.round(options.seconds * 1000), WARM_UP_MS];
+    for (const loadCase of cases) {
+      const args = [...loadCase.load, Math.round(options.seconds * 1000), WARM_UP_MS];
       const runOne = ({ port, running }: Contender) =>
         leastDisturbed(async () => {
           const command = { program: load, args: ['127.0.0.1', String(port), ...args.map(String)] };
           return observe(running, () => runLoad(workspace, placement.load(command)));
         });
-      figures.push(await measureCase(loadCase, contenders, missing, options.rounds, runOne, progress));
+      const { rounds } = options;
+      const common = { contenders, notStarted: missing, rounds, referencePeer, runOne, progress };
+      figures.push(await measureCase(loadCase, common));
     }
     return figures;
   } finally {
@@ -137,14 +153,14 @@ async function observe(server: RunningPeer, runLoadOnce: () => Promise<string>):
 }
 
 /** All servers stay up for the whole bench; one without connections takes no time from the others. */
-async function startAll(workspace: Workspace, placement: Placement, peers: readonly EchoPeer[]) {
+async function startAll(workspace: Workspace, placement: Placement, { peers, freePort, isReady }: ThroughputSetup) {
   const contenders: Contender[] = [];
   const missing = new Map<string, string>();
   for (const peer of peers) {
     try {
-      const port = await freeTcpPort();
+      const port = await freePort();
       const command = placement.server(await peer.command(workspace, port));
-      const running = await startPeer(workspace, command, () => acceptsTcp(port));
+      const running = await startPeer(workspace, command, () => isReady(port));
       contenders.push({ name: peer.name, forks: peer.forks === true, port, running });
     } catch (error) {
       missing.set(peer.name, reasonOf(error));
@@ -153,14 +169,17 @@ async function startAll(workspace: Workspace, placement: Placement, peers: reado
   return { contenders, missing };
 }
 
-async function measureCase(
-  loadCase: LoadCase,
-  contenders: readonly Contender[],
-  notStarted: ReadonlyMap<string, string>,
-  rounds: number,
-  runOne: (contender: Contender) => Promise<RunResult>,
-  progress: (line: string) => void,
-): Promise<CaseFigures> {
+interface CaseSetup {
+  readonly contenders: readonly Contender[];
+  readonly notStarted: ReadonlyMap<string, string>;
+  readonly rounds: number;
+  readonly referencePeer: string;
+  readonly runOne: (contender: Contender) => Promise<RunResult>;
+  readonly progress: (line: string) => void;
+}
+
+async function measureCase(loadCase: LoadCase, setup: CaseSetup): Promise<CaseFigures> {
+  const { contenders, notStarted, rounds, referencePeer, runOne, progress } = setup;
   const missing = new Map(notStarted);
   const results = new Map<string, Map<number, RunResult>>(contenders.map(({ name }) => [name, new Map()]));
   for (let round = 0; round < rounds; round++) {
@@ -176,7 +195,7 @@ async function measureCase(
       }
     }
   }
-  const reference = rates(results.get(REFERENCE_PEER));
+  const reference = rates(results.get(referencePeer));
   const forking = new Set(contenders.filter(({ forks }) => forks).map(({ name }) => name));
   const peers = [...results].map(([peer, perRound]) => {
     const ratios = ratiosPerRound(rates(perRound), reference);
