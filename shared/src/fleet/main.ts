@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The root scripts `start`, `stop`, `reload`, `status` and `preflight`. */
+/** The root scripts `start`, `stop`, `reload`, `status`, `top` and `preflight`. */
 import manifest from '../../package.json' with { type: 'json' };
 import { type Command, reportProblems, runProgram } from '../cli/program.ts';
 import { preflight } from './preflight.ts';
@@ -8,6 +8,7 @@ import { type FleetContext, start } from './start.ts';
 import { status } from './status.ts';
 import { stop } from './stop.ts';
 import { Supervisor } from './supervisor.ts';
+import { top } from './top.ts';
 import { openWorkspace } from './workspace.ts';
 
 function fleetCommand(name: string, describe: string, act: (context: FleetContext) => Promise<number>): Command {
@@ -37,6 +38,7 @@ await runProgram({
   describe: 'starts, stops and watches the services of ecosystem.config.js under pm2',
   commands: [
     fleetCommand('status', 'how each service does, with a real round trip', status),
+    fleetCommand('top', 'the traffic of every service as it moves; q quits', top),
     fleetCommand('start', 'start what is not running and prove that each service answers', start),
     fleetCommand('stop', 'drain and end every service, and pm2', stop),
     fleetCommand('reload', 'replace every service without refusing a connection', reload),
