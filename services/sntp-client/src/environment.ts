@@ -1,0 +1,32 @@
+/** What a probe of this machine is made of: its sockets, its resolver, its TLS. */
+import { readFile } from 'node:fs/promises';
+import { getCACertificates } from 'node:tls';
+import { AppError } from '@small-servers/shared/errors';
+import { channelOpener, type Stamping } from './channel.ts';
+import { systemClock } from './clock.ts';
+import { exchangeKeys } from './nts/key-exchange.ts';
+import type { ProbeEnvironment } from './probe.ts';
+import { resolveName } from './resolve.ts';
+
+export function systemEnvironment(stamping: Stamping): ProbeEnvironment {
+  return { open: channelOpener(systemClock, stamping), resolve: resolveName, exchangeKeys };
+}
+
+/**
+ * Node's certificates and those of a file; `undefined`, which means Node's alone, when no file is named.
+ *
+ * @throws AppError CERTIFICATES_UNREADABLE
+ */
+export async function trustedCertificates(path: string): Promise<readonly string[] | undefined> {
+  if (path === '') return undefined;
+  let pem: string;
+  try {
+    pem = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new AppError('CERTIFICATES_UNREADABLE', `--nts-ca ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new AppError('CERTIFICATES_UNREADABLE', `--nts-ca ${path}: holds no certificate in PEM form`);
+  }
+  return [...getCACertificates('default'), pem];
+}
