@@ -36,6 +36,9 @@ export const errorKinds = {
   ECHO_MISMATCH: { exitCode: exitCodes.failed, mender: 'the far end' },
   LOGS_NOT_FOUND: { exitCode: exitCodes.failed, mender: 'you' },
   LOGS_UNREADABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
+  NO_TIME: { exitCode: exitCodes.failed, mender: 'the far end' },
+  NO_MAJORITY: { exitCode: exitCodes.failed, mender: 'you' },
+  CERTIFICATES_UNREADABLE: { exitCode: exitCodes.failed, mender: 'you' },
   SUPERVISOR_FAILED: { exitCode: exitCodes.failed, mender: 'the administrator' },
 } as const satisfies Record<string, ErrorKind>;
 

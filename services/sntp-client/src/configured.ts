@@ -1,7 +1,6 @@
 /** What the daemon is configured with, for the commands beside it: the same layers but for its flags. */
 import type { Problem } from '@small-servers/shared/config/problems';
-import { resolveSettings } from '@small-servers/shared/config/layers';
-import { readConfiguration } from '@small-servers/shared/daemon/run';
+import { readConfiguration } from '@small-servers/shared/daemon/configuration';
 import { settings, type WatchConfig } from './settings.ts';
 
 export interface Configured {
@@ -9,8 +8,8 @@ export interface Configured {
   readonly problems: readonly Problem[];
 }
 
-export async function readConfigured(environment: NodeJS.ProcessEnv = process.env): Promise<Configured> {
-  const { file, problems: fileProblems } = await readConfiguration(undefined);
-  const { config, problems } = resolveSettings('sntp-client', settings, { flags: [], environment, file });
-  return { config, problems: [...fileProblems, ...problems] };
+export async function readConfigured(): Promise<Configured> {
+  const noFlags = { program: 'sntp-client', operands: [], flags: [], extra: new Map<string, string>(), problems: [] };
+  const { resolved, problems } = await readConfiguration('sntp-client', settings, noFlags);
+  return { config: resolved.config, problems };
 }

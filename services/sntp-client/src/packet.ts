@@ -183,7 +183,7 @@ export function formatReferenceId(referenceId: number, stratum: number): string 
   if (stratum > 1) return bytes.join('.');
   const characters = bytes.filter((byte, index) => byte !== 0 || bytes.slice(index).some((later) => later !== 0));
   const readable = characters.every((byte) => byte > 0x20 && byte < 0x7f);
-  return readable ? String.fromCharCode(...characters) : referenceId.toString(16).padStart(8, '0');
+  return readable ? String.fromCharCode(...characters) : bytes.join('.');
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -31,7 +31,7 @@ export const queryCommand = clientCommand({
   epilogue:
     `SERVER is ${SERVER_FORMS}. Without one those are asked that the daemon is configured with.\n\n` +
     'Exit codes: 0 the time is known, 1 no server gave it or no majority agrees, 2 --max-offset was missed, 78 bad usage.',
-  parseOperands: (texts, problems) => texts,
+  parseOperands: (texts) => texts,
   run: async ({ config, operands: texts, json, signal, print, terminal }) => {
     const { names, problems } = await serversToAsk(texts, config.nts);
     if (problems.length > 0) return reportProblems('sntp-client', problems);
@@ -65,7 +65,10 @@ export const queryCommand = clientCommand({
       throw new AppError(answer.selection.kind === 'no-majority' ? 'NO_MAJORITY' : 'NO_TIME', report.error);
     }
     if (!missed) return exitCodes.success;
-    if (!json) print(`missed --max-offset ${formatSeconds(config.maxOffsetMs / 1000)}: it is ${formatOffset(report.offsetSeconds ?? 0)}\n`);
+    if (!json)
+      print(
+        `missed --max-offset ${formatSeconds(config.maxOffsetMs / 1000)}: it is ${formatOffset(report.offsetSeconds ?? 0)}\n`,
+      );
     return exitCodes.limitMissed;
   },
 });
@@ -77,12 +80,21 @@ async function serversToAsk(
   if (texts.length === 0) {
     const { config, problems } = await readConfigured();
     const plain = nts ? config.servers.filter(({ scheme }) => scheme === 'ntp') : [];
-    return { names: config.servers, problems: [...problems, ...plain.map((name) => plainProblem(formatServerName(name), 'configuration'))] };
+    return {
+      names: config.servers,
+      problems: [...problems, ...plain.map((name) => plainProblem(formatServerName(name), 'configuration'))],
+    };
   }
   const problems: Problem[] = [];
   const names = texts.flatMap((text) => {
     const name = parseServerName(text, nts ? 'nts' : 'ntp');
-    if (name === undefined) problems.push({ subject: 'SERVER', origin: 'command line', what: `${quote(text)} is not allowed`, expected: `expected ${SERVER_FORMS}` });
+    if (name === undefined)
+      problems.push({
+        subject: 'SERVER',
+        origin: 'command line',
+        what: `${quote(text)} is not allowed`,
+        expected: `expected ${SERVER_FORMS}`,
+      });
     else if (nts && name.scheme === 'ntp') problems.push(plainProblem(text, 'command line'));
     return name ?? [];
   });
@@ -91,5 +103,10 @@ async function serversToAsk(
 
 /** --nts promises that nothing is asked without it. */
 function plainProblem(text: string, origin: string): Problem {
-  return { subject: 'SERVER', origin, what: `${quote(text)} is not asked with NTS`, expected: 'name it nts://HOST, or leave --nts out' };
+  return {
+    subject: 'SERVER',
+    origin,
+    what: `${quote(text)} is not asked with NTS`,
+    expected: 'name it nts://HOST, or leave --nts out',
+  };
 }

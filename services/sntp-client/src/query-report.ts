@@ -70,7 +70,9 @@ export function whyNot({ selection, servers }: Answer): string {
     const count = selection.candidates.length;
     return `no majority: of ${count} servers that answered, no ${Math.floor(count / 2) + 1} agree on the time`;
   }
-  const verdicts = servers.map(({ name, failure }) => `${name} ${failure ? verdictWords(verdictOf(failure)) : 'not asked'}`);
+  const verdicts = servers.map(
+    ({ name, failure }) => `${name} ${failure ? verdictWords(verdictOf(failure)) : 'not asked'}`,
+  );
   return `no server gave the time: ${verdicts.join('; ')}`;
 }
 
@@ -79,7 +81,9 @@ function reportServer(server: ServerResult, { selection }: Answer): ServerReport
   const about = {
     server: name,
     address: remote && formatEndpoint(remote.address, remote.port),
-    ignored: Object.fromEntries(Object.entries(Object.groupBy(ignored, (reason) => reason)).map(([reason, all]) => [reason, all.length])),
+    ignored: Object.fromEntries(
+      Object.entries(Object.groupBy(ignored, (reason) => reason)).map(([reason, all]) => [reason, all.length]),
+    ),
   };
   if (estimate === undefined) {
     const verdict = failure && verdictOf(failure);

@@ -1,10 +1,10 @@
 /** Asks several servers at once and makes one answer of what they say. */
 import type { RejectionReason } from './acceptance.ts';
+import type { Remote } from './channel.ts';
 import { monoSeconds, systemClock } from './clock.ts';
 import { addSample, type Estimate, estimate, type FilterState } from './filter.ts';
 import type { Outcome, ProbeEvent, Prober } from './probe.ts';
 import { type Candidate, type Selection, select } from './selection.ts';
-import type { Remote } from './channel.ts';
 
 export interface Asked {
   readonly name: string;
