@@ -10,6 +10,8 @@ export interface Readiness {
   readonly state: 'ready' | 'draining';
   readonly uptimeSeconds: number;
   readonly listeners: readonly Listener[];
+  /** Of a service without listeners: its last exchange with others that worked. */
+  readonly lastExchangeMs?: number | undefined;
 }
 
 const PATIENCE_MS = 2_000;

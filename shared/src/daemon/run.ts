@@ -105,6 +105,7 @@ async function serve<S extends Settings>(
       state: signal.aborted ? 'draining' : 'ready',
       uptimeSeconds: Math.floor(process.uptime()),
       listeners: service.listeners,
+      lastExchangeMs: service.lastExchangeMs?.(),
     }),
     metrics: async () => [...(await processMetrics.families()), ...((await service.metrics?.()) ?? [])],
     configuration: () => running.describe(),

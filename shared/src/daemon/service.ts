@@ -21,6 +21,11 @@ export interface Service<Config = never> {
   /** Resolves when, after a stop, the last connection has ended or was cut at the deadline. */
   readonly closed: Promise<void>;
   /**
+   * For a service that asks others in place of listening: milliseconds of its last exchange that worked.
+   * Without a network there is none, and the service is up all the same.
+   */
+  lastExchangeMs?(): number | undefined;
+  /**
    * Another process listens on the same ports now: gives it every new peer, and goes on with its own
    * until it is stopped. Says why when that can't be done.
    */

@@ -27,8 +27,10 @@ const roundTrip: Column = [
 const tryIt: Column = [
   'try',
   ({ readiness, service }) => {
-    const listener = readiness?.listeners[0];
-    return listener === undefined ? '-' : fillIn(service.manifest.try, reachable(listener));
+    if (readiness === undefined) return '-';
+    const [listener] = readiness.listeners;
+    // Without a listener the line stands as it is: there is nothing to fill in.
+    return listener === undefined ? service.manifest.try : fillIn(service.manifest.try, reachable(listener));
   },
 ];
 

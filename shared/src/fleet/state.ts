@@ -30,7 +30,9 @@ export async function inspect(
   const readiness = await askReadiness(processSocketPath(adminSocketPath(workspace, service.name), process.pid));
   if (readiness === undefined) return { ...nothing, trouble: 'does not answer on its admin socket' };
   const [listener] = readiness.listeners;
-  if (listener === undefined) return { ...nothing, readiness, trouble: undefined };
+  // Nothing to connect to: that it answers here is the proof, and its own last exchange the round trip.
+  if (listener === undefined)
+    return { ...nothing, readiness, roundTripMs: readiness.lastExchangeMs, trouble: undefined };
   try {
     const roundTripMs = await makeRoundTrip(service, listener);
     return { service, process, readiness, roundTripMs, trouble: undefined };
