@@ -39,10 +39,10 @@ export function fillIn(template: string, target: { readonly host: string; readon
 /** One exchange, in milliseconds; throws an Error whose message says what the client command said. */
 export async function makeRoundTrip({ app, manifest }: FleetService, listener: Listener): Promise<number> {
   const target = reachable(listener);
-  const args = manifest.check.map((part) => fillIn(part, target));
+  const args = (manifest.check ?? []).map((part) => fillIn(part, target));
   try {
     const { stdout } = await execFileAsync(app.interpreter, [app.script, ...args], { timeout: CHECK_TIMEOUT_MS });
-    return Number(valueAt(JSON.parse(stdout), manifest.latency));
+    return Number(valueAt(JSON.parse(stdout), manifest.latency ?? ''));
   } catch (error) {
     const { stderr = '', stdout = '', message } = error as { stderr?: string; stdout?: string; message: string };
     throw new Error(stderr.trim() || stdout.trim() || message, { cause: error });

@@ -20,13 +20,16 @@ export interface App {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** `smallServers` in a service's package.json. `{host}`, `{port}` and `{endpoint}` are filled in. */
+/**
+ * `smallServers` in a service's package.json. `{host}`, `{port}` and `{endpoint}` are filled in. A service
+ * that listens nowhere has no `check`: that it answers on its admin socket is its proof.
+ */
 interface ServiceManifest {
   readonly transport: Transport;
   /** Arguments of the service's own client command that makes one real round trip. */
-  readonly check: readonly string[];
+  readonly check?: readonly string[];
   /** Where the check's JSON has the round trip in milliseconds: keys separated by dots. */
-  readonly latency: string;
+  readonly latency?: string;
   /** What a person may paste into a shell to talk to it. */
   readonly try: string;
 }
