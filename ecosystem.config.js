@@ -16,11 +16,14 @@ const KILL_TIMEOUT_MS = 60_000;
 /** So that `reload` can run the new process beside the old one; only these systems balance by it. */
 const shareable = ['linux', 'freebsd'].includes(process.platform);
 
-const service = (name, args = []) => ({
+/** What a server is started with. */
+const serve = ['serve', ...(shareable ? ['--reuse-port'] : [])];
+
+const service = (name, args) => ({
   name,
   cwd: root,
   script: `${root}services/${name}/src/main.ts`,
-  args: ['serve', ...(shareable ? ['--reuse-port'] : []), ...args],
+  args,
   // Absolute: a `node` or `bun` found on PATH may be any version.
   interpreter: `${root}node_modules/node/bin/node`,
   exec_mode: 'fork',
@@ -38,4 +41,4 @@ const service = (name, args = []) => ({
   env: { NODE_COMPILE_CACHE: `${state}/run/compile-cache` },
 });
 
-export const apps = [service('echo-tcp'), service('udp-echo')];
+export const apps = [service('echo-tcp', serve), service('udp-echo', serve), service('sntp-client', ['watch'])];

@@ -44,5 +44,5 @@ export async function createServer({ config, log, signal }: ServiceContext<typeo
   const stop = (): void => resolve(watcher.stop());
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
-  return { listeners: [], closed };
+  return { listeners: [], closed, lastExchangeMs: () => watcher.lastExchangeMs };
 }

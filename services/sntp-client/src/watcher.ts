@@ -36,7 +36,8 @@ interface NamedCandidate {
 
 /** What is known now, for metrics and readiness. */
 export interface ClockState {
-  readonly selection: Selection<NamedCandidate>;
+  /** `undefined` before every server was asked once. */
+  readonly selection: Selection<NamedCandidate> | undefined;
   readonly drift: ClockRate | undefined;
   readonly steps: number;
   readonly pollSeconds: number;
@@ -63,9 +64,11 @@ export class Watcher {
   #driftState: DriftState = [];
   #lastPointSeconds = 0;
   #clocks: Stamp;
-  #selection: Selection<NamedCandidate> = { kind: 'no-candidates' };
+  /** `undefined` before the first polls are through. */
+  #selection: Selection<NamedCandidate> | undefined;
   #steps = 0;
   #offlineStep = 0;
+  #lastExchangeMs: number | undefined;
   #cancelClock: (() => void) | undefined;
 
   constructor(options: WatcherOptions) {
@@ -82,6 +85,11 @@ export class Watcher {
       steps: this.#steps,
       pollSeconds: this.#intervalSeconds(),
     };
+  }
+
+  /** Delay of the last exchange that was accepted; `undefined` until there is one. */
+  get lastExchangeMs(): number | undefined {
+    return this.#lastExchangeMs;
   }
 
   /** Ends every timer and every exchange; resolves when nothing is under way any more. */
@@ -168,6 +176,7 @@ export class Watcher {
   #take(association: Association, { outcome, remote, ignored }: ProbeEvent): boolean {
     association.remote = remote ?? association.remote;
     association.count(outcome);
+    if (outcome.kind === 'sample') this.#lastExchangeMs = milliseconds(outcome.sample.delaySeconds);
     this.#reportPoll(association, { outcome, remote, ignored });
     const stepped = this.#noticeStep();
     // A sample that came with a step may have been taken on either side of it.
@@ -211,11 +220,11 @@ export class Watcher {
       offsetSeconds,
       boundSeconds,
     }));
-    const before = this.#selection.kind;
-    this.#selection = select(candidates);
-    if (this.#selection.kind === 'selected') {
-      const [first] = this.#selection.truechimers;
-      const best = estimates.find(({ association }) => association.name === first?.name)?.found;
+    const before = this.#selection?.kind;
+    const selection = select(candidates);
+    this.#selection = selection;
+    if (selection.kind === 'selected') {
+      const best = estimates.find(({ association }) => association.name === selection.truechimers[0]?.name)?.found;
       // One point for one measurement: the same sample carried forward is no second opinion.
       if (best !== undefined && best.sample.atSeconds > this.#lastPointSeconds) {
         this.#lastPointSeconds = best.sample.atSeconds;
@@ -223,7 +232,7 @@ export class Watcher {
         this.#driftState = addPoint(this.#driftState, { atSeconds, offsetSeconds, boundSeconds: boundOf(best.sample) });
       }
     }
-    this.#reportClock(before);
+    this.#reportClock(selection, before);
   }
 
   #reportPoll({ name }: Association, { outcome, remote, ignored }: ProbeEvent): void {
@@ -251,14 +260,13 @@ export class Watcher {
     log[isUnsent(outcome) ? 'debug' : 'info'](fields, `${name}: ${said}`);
   }
 
-  #reportClock(before: Selection<NamedCandidate>['kind']): void {
+  #reportClock(selection: Selection<NamedCandidate>, before: Selection<NamedCandidate>['kind'] | undefined): void {
     const { log } = this.#options;
-    const selection = this.#selection;
     const drift = estimateDrift(this.#driftState);
     const used = selection.kind === 'selected' ? selection.truechimers.map(({ name }) => name) : [];
     const leftOut = this.associations
       .filter(({ name }) => !used.includes(name))
-      .map((association) => ({ server: association.name, reason: this.#whyLeftOut(association) }));
+      .map((association) => ({ server: association.name, reason: whyLeftOut(association, selection) }));
     const fields = {
       event: 'clock',
       result: selection.kind,
@@ -283,32 +291,17 @@ export class Watcher {
     }
   }
 
-  #whyLeftOut({ name, sampled, last, schedule }: Association): string {
-    if (schedule.dropped) return 'dropped';
-    const { kind } = this.#selection;
-    const candidates = this.#selection.kind === 'no-majority' ? this.#selection.candidates : [];
-    if (kind === 'no-majority' && candidates.some((candidate) => candidate.name === name)) return 'no-majority';
-    if (sampled) return kind === 'selected' ? 'falseticker' : 'stale';
-    if (last === undefined) return 'not-asked-yet';
-    const { result, reason } = verdictOf(last);
-    return reason ?? result;
-  }
-
   /** Once for each step of the backoff while no packet can be sent to anybody, and once when that is over. */
   #reportNetwork(): void {
     const { log } = this.#options;
-    const asked = this.associations.filter(({ last, schedule }) => last !== undefined && !schedule.dropped);
-    const offline = asked.length > 0 && asked.every(({ last }) => last !== undefined && isUnsent(last));
-    const step = offline ? Math.min(...asked.map(({ schedule }) => schedule.failures)) : 0;
-    if (
-      step > this.#offlineStep &&
-      asked.length === this.associations.filter(({ schedule }) => !schedule.dropped).length
-    ) {
-      const nextSeconds = Math.round(
-        Math.min(...asked.map(({ nextPollSeconds }) => nextPollSeconds)) - this.#nowSeconds(),
-      );
+    const active = this.associations.filter(({ schedule }) => !schedule.dropped);
+    const offline = active.length > 0 && active.every(({ last }) => last !== undefined && isUnsent(last));
+    const step = offline ? Math.min(...active.map(({ schedule }) => schedule.failures)) : 0;
+    if (step > this.#offlineStep) {
+      const nextPollSeconds = Math.min(...active.map((association) => association.nextPollSeconds));
+      const nextSeconds = Math.max(0, Math.round(nextPollSeconds - this.#nowSeconds()));
       const fields = { event: 'no-network', attempts: step, nextSeconds };
-      log.warn(fields, `none of ${asked.length} servers can be reached from here; next attempt in ${nextSeconds} s`);
+      log.warn(fields, `none of ${active.length} servers can be reached from here; next attempt in ${nextSeconds} s`);
     }
     if (!offline && this.#offlineStep > 0) log.info({ event: 'network-back' }, 'a server can be reached again');
     this.#offlineStep = step;
@@ -347,4 +340,17 @@ function countOf(words: readonly string[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const word of words) counts[word] = (counts[word] ?? 0) + 1;
   return counts;
+}
+
+/** Why a server has no part in the offset: a word for the `clock` record. */
+function whyLeftOut({ name, sampled, last, schedule }: Association, selection: Selection<NamedCandidate>): string {
+  if (schedule.dropped) return 'dropped';
+  const candidates = selection.kind === 'no-majority' ? selection.candidates : [];
+  if (candidates.some((candidate) => candidate.name === name)) return 'no-majority';
+  if (sampled && selection.kind === 'selected' && selection.falsetickers.some((one) => one.name === name))
+    return 'falseticker';
+  if (sampled) return 'stale';
+  if (last === undefined) return 'not-asked-yet';
+  const { result, reason } = verdictOf(last);
+  return reason ?? result;
 }
