@@ -38,6 +38,7 @@ export const errorKinds = {
   LOGS_UNREADABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
   NO_TIME: { exitCode: exitCodes.failed, mender: 'the far end' },
   NO_MAJORITY: { exitCode: exitCodes.failed, mender: 'you' },
+  NOTHING_TO_PLOT: { exitCode: exitCodes.failed, mender: 'you' },
   CERTIFICATES_UNREADABLE: { exitCode: exitCodes.failed, mender: 'you' },
   SUPERVISOR_FAILED: { exitCode: exitCodes.failed, mender: 'the administrator' },
 } as const satisfies Record<string, ErrorKind>;
