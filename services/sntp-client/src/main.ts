@@ -2,6 +2,7 @@
 import { runProgram } from '@small-servers/shared/cli/program';
 import { daemonCommand } from '@small-servers/shared/daemon/run';
 import manifest from '../package.json' with { type: 'json' };
+import { plotCommand } from './plot-command.ts';
 import { queryCommand } from './query-command.ts';
 import { serversCommand } from './servers-command.ts';
 import { settings } from './settings.ts';
@@ -22,5 +23,5 @@ await runProgram({
   name: 'sntp-client',
   version: manifest.version,
   describe: manifest.description,
-  commands: [watch, queryCommand, serversCommand],
+  commands: [watch, queryCommand, serversCommand, plotCommand],
 });

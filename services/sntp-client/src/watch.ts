@@ -3,6 +3,7 @@ import type { ServiceContext } from '@small-servers/shared/daemon/run';
 import type { Service } from '@small-servers/shared/daemon/service';
 import { systemClock } from './clock.ts';
 import { systemEnvironment, trustedCertificates } from './environment.ts';
+import { metricsOf } from './metrics.ts';
 import { fileMemory, volatileMemory } from './poll-memory.ts';
 import { ServerProbe } from './probe.ts';
 import { formatServerName } from './server-name.ts';
@@ -44,5 +45,10 @@ export async function createServer({ config, log, signal }: ServiceContext<typeo
   const stop = (): void => resolve(watcher.stop());
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
-  return { listeners: [], closed, lastExchangeMs: () => watcher.lastExchangeMs };
+  return {
+    listeners: [],
+    closed,
+    lastExchangeMs: () => watcher.lastExchangeMs,
+    metrics: () => metricsOf(watcher),
+  };
 }
