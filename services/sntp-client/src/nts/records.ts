@@ -72,7 +72,8 @@ export function parseRecords(bytes: Uint8Array): readonly NtsRecord[] | 'incompl
     const end = offset + RECORD_HEADER_BYTES + view.getUint16(offset + 2);
     if (end > bytes.length) return 'incomplete';
     const type = first & ~CRITICAL;
-    const body = bytes.slice(offset + RECORD_HEADER_BYTES, end);
+    // A copy: a Buffer's own slice() would keep all that was received alive for one cookie.
+    const body = Uint8Array.from(bytes.subarray(offset + RECORD_HEADER_BYTES, end));
     if (type === recordTypes.endOfMessage) return records;
     records.push({ critical: (first & CRITICAL) !== 0, type, body });
     offset = end;
