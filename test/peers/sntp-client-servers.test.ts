@@ -98,9 +98,13 @@ testWith([...chrony, faketime], 'a chrony in the year 2050 is in 2050, not in 19
   expect(report.time).toMatch(/^2050-06-01T1[12]:/);
 });
 
-testWith(chrony, 'a chrony without a source is unsynchronised, one that denies is refused', async () => {
-  await using unset = await startChrony({ lines: ['local off'].slice(1), faketime: undefined as never });
-  expect((await query(`127.0.0.1:${unset.port}`)).code).toBe(0);
+testWith(chrony, 'a chrony without a source is unsynchronised, one that serves nobody is refused', async () => {
+  await using unset = await startChrony({ synchronised: false });
+  await using closed = await startChrony({ allowed: false });
+  const { code, report } = await query(`127.0.0.1:${unset.port}`, `127.0.0.1:${closed.port}`);
+  expect(code).toBe(1);
+  expect(report.servers.map(({ verdict }) => verdict)).toEqual(['unsynchronised', 'refused']);
+  expect(report).not.toHaveProperty('time');
 });
 
 testWith(chrony, 'the daemon polls chrony with a burst, logs it, and remembers it', async () => {
@@ -116,11 +120,12 @@ testWith(chrony, 'the daemon polls chrony with a burst, logs it, and remembers i
     expect(daemon.records.filter(({ event }) => event === 'poll')).toHaveLength(4);
     expect(await daemon.stop()).toMatchObject({ code: 0 });
   }
-  // Started again at once, it does not ask again at once.
-  await using again = new Daemon('sntp-client', args);
-  await again.record('watching');
+  // Started again at once, it asks the server that is new to it and not the one that it asked before.
+  const other = `ntp://localhost:${server.port}`;
+  await using again = new Daemon('sntp-client', [...args, '--servers', `${name},${other}`].toSpliced(1, 2));
+  await again.record('poll', 4, ({ server: asked }) => asked === other);
   expect(await again.stop()).toMatchObject({ code: 0 });
-  expect(again.records.filter(({ event }) => event === 'poll')).toHaveLength(0);
+  expect(again.records.filter(({ event, server: asked }) => event === 'poll' && asked === name)).toHaveLength(0);
   await rm(folder, { recursive: true });
 });
 
@@ -146,7 +151,7 @@ testWith(
     const script = [
       'ip link set lo up',
       `ntpd -n -c ${folder}/ntp.conf >/dev/null 2>&1 & server=$!`,
-      'sleep 1',
+      'until grep -q ":007B" /proc/net/udp; do sleep 0.02; done',
       client,
       'kill $server',
       'wait $server 2>/dev/null',

@@ -33,8 +33,10 @@ export async function makeCertificate(folder: string): Promise<Certificate> {
 }
 
 export interface ChronyOptions {
-  /** Lines of its configuration beside the usual ones. */
-  readonly lines?: readonly string[];
+  /** False: it has nothing to take the time from, and says so. */
+  readonly synchronised?: boolean;
+  /** False: it serves nobody. */
+  readonly allowed?: boolean;
   readonly certificate?: Certificate;
   /** libfaketime's: `+5s`, or `@2050-01-01 00:00:00`. */
   readonly faketime?: string;
@@ -50,7 +52,8 @@ export interface TimeServer {
 
 /** Starts a chronyd that says stratum 1, and waits until it listens. */
 export async function startChrony({
-  lines = [],
+  synchronised = true,
+  allowed = true,
   certificate,
   faketime: pretended,
 }: ChronyOptions = {}): Promise<TimeServer> {
@@ -68,13 +71,12 @@ export async function startChrony({
   const configuration = [
     `port ${port}`,
     'bindaddress 127.0.0.1',
-    'allow 127.0.0.1',
-    'local stratum 1',
+    allowed ? 'allow 127.0.0.1' : 'deny all',
+    ...(synchronised ? ['local stratum 1'] : []),
     'cmdport 0',
     'bindcmdaddress /',
     `pidfile ${folder}/pid`,
     ...nts,
-    ...lines,
   ];
   await writeFile(join(folder, 'chrony.conf'), `${configuration.join('\n')}\n`);
   const env = pretended === undefined ? {} : { LD_PRELOAD: libfaketime, FAKETIME: pretended, FAKETIME_DONT_RESET: '1' };
