@@ -14,6 +14,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   framing: () => import('./framing/bench.ts'),
   logs: () => import('./logs/main.ts'),
   'tcp-echo': () => import('./tcp-echo/main.ts'),
+  'sntp-client': () => import('./sntp-client/main.ts'),
 };
 
 const parsed = parseBenchOptions(process.argv.slice(2), Object.keys(benches));
