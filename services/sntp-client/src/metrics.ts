@@ -1,5 +1,5 @@
 /** The watcher's figures by name, in the style of ntpd-rs: `system` is the answer, `source` one server. */
-import type { Metric, MetricSample } from '@small-servers/shared/daemon/metrics';
+import { counter, type MetricFamily, type Sample } from '@small-servers/shared/daemon/metrics';
 import { formatEndpoint } from '@small-servers/shared/server/peer';
 import type { Association } from './association.ts';
 import { boundOf } from './sample.ts';
@@ -7,25 +7,32 @@ import type { Watcher } from './watcher.ts';
 
 const PREFIX = 'small_servers_sntp';
 
-export function metricsOf(watcher: Watcher): readonly Metric[] {
+/** A value that is not there yet is left out: it is not the value 0. */
+function known(
+  samples: readonly (Pick<Sample, 'labels'> & { readonly value: number | undefined })[],
+): readonly Sample[] {
+  return samples.flatMap(({ value, ...rest }) => (value === undefined ? [] : [{ ...rest, value }]));
+}
+
+export function metricsOf(watcher: Watcher): readonly MetricFamily[] {
   const { associations, state } = watcher;
   const selected = state.selection?.kind === 'selected' ? state.selection : undefined;
-  const gauge = (name: string, help: string, value: number | undefined): Metric => ({
+  const gauge = (name: string, help: string, value: number | undefined): MetricFamily => ({
     name: `${PREFIX}_system_${name}`,
     help,
     type: 'gauge',
-    samples: [{ value }],
+    samples: known([{ value }]),
   });
   const perSource = (
     name: string,
     help: string,
     read: (association: Association) => number | undefined,
-    type: Metric['type'] = 'gauge',
-  ): Metric => ({
+    type: 'gauge' | 'counter' = 'gauge',
+  ): MetricFamily => ({
     name: `${PREFIX}_source_${name}`,
     help,
     type,
-    samples: associations.map((association) => ({ labels: labelsOf(association), value: read(association) })),
+    samples: known(associations.map((association) => ({ labels: labelsOf(association), value: read(association) }))),
   });
   const best = (read: (sample: NonNullable<Association['best']>) => number) => (association: Association) =>
     association.best && read(association.best);
@@ -38,7 +45,7 @@ export function metricsOf(watcher: Watcher): readonly Metric[] {
     gauge('drift_uncertainty_ppm', 'The drift is true to within this', state.drift && state.drift.uncertainty * 1e6),
     gauge('poll_interval_seconds', 'Time between two answers', state.pollSeconds),
     gauge('truechimers', 'Servers that agree', selected?.truechimers.length ?? 0),
-    { ...gauge('steps_total', 'Times the local clock was set', state.steps), type: 'counter' },
+    counter(`${PREFIX}_system_steps_total`, 'Times the local clock was set', state.steps),
     perSource(
       'offset_seconds',
       'Offset of the best sample',
@@ -82,6 +89,6 @@ function labelsOf({ name, remote }: Association): Readonly<Record<string, string
 }
 
 /** Without the address: a counter goes on when a name moves. */
-function pollCounts({ name, counts }: Association): readonly MetricSample[] {
+function pollCounts({ name, counts }: Association): readonly Sample[] {
   return [...counts].map(([result, value]) => ({ labels: { name, result }, value }));
 }

@@ -1,6 +1,6 @@
 /** The watcher in virtual time: hours and months, with everything that can happen in them. */
 import type { Log, RecordFields } from '@small-servers/shared/daemon/log';
-import { renderMetrics } from '@small-servers/shared/daemon/metrics';
+import { formatMetrics } from '@small-servers/shared/daemon/metrics-text';
 import { describe, expect, test } from 'vitest';
 import { type SimulatedServer, seededRandom, simulatedProber, World } from '../../../test/support/ntp-simulator.ts';
 import type { ExchangeOutcome } from '../src/exchange.ts';
@@ -235,9 +235,11 @@ test('a stop ends every timer and lets nothing be asked any more', async () => {
 
 test('metrics are there from the first moment, and carry the figures once they are known', async () => {
   const { world, watcher } = watch({ servers: { 'nts://a': { path: lan }, 'ntp://b': always({ kind: 'refused' }) } });
-  expect(renderMetrics(metricsOf(watcher))).toContain('small_servers_sntp_system_poll_interval_seconds 64');
+  expect((await formatMetrics(metricsOf(watcher))).text).toContain(
+    'small_servers_sntp_system_poll_interval_seconds 64',
+  );
   await world.run(100);
-  const page = renderMetrics(metricsOf(watcher));
+  const { text: page } = await formatMetrics(metricsOf(watcher));
   expect(page).toMatch(/^small_servers_sntp_system_offset_seconds -0\.2\d+$/m);
   expect(page).toMatch(
     /^small_servers_sntp_source_delay_seconds\{name="nts:\/\/a",address="192\.0\.2\.1:123"\} 0\.\d+$/m,

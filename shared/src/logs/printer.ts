@@ -36,8 +36,9 @@ export class Printer {
   /** With its line end, and under a heading when it is the first line of a day (UTC). */
   format(line: LogLine): string {
     const service = this.#paint('cyan', escapeText(line.service).padEnd(this.#serviceWidth));
-    const heading = this.heading(line.timeMs);
-    const time = this.#paint('dim', clockTime(line.timeMs));
+    const iso = isoTime(line.timeMs);
+    const heading = this.#headingOf(iso);
+    const time = this.#paint('dim', clockOf(iso));
     if (line.record === undefined) {
       return `${heading}${time} ${' '.repeat(LEVEL_WIDTH)} ${service} ${formatText(line, this.#paint)}\n`;
     }
@@ -48,7 +49,11 @@ export class Printer {
 
   /** The day's heading before its first line, otherwise nothing. */
   heading(timeMs: number): string {
-    const day = isoTime(timeMs).slice(0, 10);
+    return this.#headingOf(isoTime(timeMs));
+  }
+
+  #headingOf(iso: string): string {
+    const day = iso.slice(0, 10);
     if (day === this.#day) return '';
     this.#day = day;
     return `${this.#paint('bold', `-- ${day} UTC --`)}\n`;
@@ -69,8 +74,10 @@ function isoTime(timeMs: number): string {
 
 /** `HH:MM:SS.mmm` in UTC, as the files have it: it can be given to `--since`. */
 export function clockTime(timeMs: number): string {
-  return /T(.*)Z$/.exec(isoTime(timeMs))?.[1] ?? '';
+  return clockOf(isoTime(timeMs));
 }
+
+const clockOf = (iso: string): string => iso.slice(-'HH:MM:SS.mmmZ'.length, -1);
 
 function formatLevel(record: LogRecord, paint: Paint): string {
   const level = textField(record, 'level') ?? '';

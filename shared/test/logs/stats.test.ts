@@ -84,7 +84,8 @@ describe('the numbers of a service', () => {
 
   it('escape what a peer could have chosen', () => {
     const hostile = statsOf('echo-tcp', closed(1, '\x1b[2J\n', 'x\ny', 1));
-    expect(formatStats([hostile], plain)).not.toMatch(/\x1b|^y/m);
+    expect(formatStats([hostile], plain)).not.toContain('\x1b');
+    expect(formatStats([hostile], plain)).not.toMatch(/^y/m);
     expect(statsToJson([statsOf('echo-tcp', closed(1, '\u202e', 'x', 1))])).not.toContain('\u202e');
   });
 

@@ -115,9 +115,7 @@ async function askAll(folder: string, rounds: number): Promise<readonly Row[]> {
   for (const [question, flags] of questions) {
     const runs: Run[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      runs.push(
-        await time([process.execPath, MAIN, ...(command === '' ? [] : [command]), '--dir', folder, ...rest], {}),
-      );
+      runs.push(await time([process.execPath, MAIN, ...flags, '--dir', folder], {}));
     }
     rows.push({ question, name: 'pnpm logs', runs });
   }
