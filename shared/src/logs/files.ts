@@ -80,7 +80,7 @@ function listLogs(folder: string, isWanted: (service: string) => boolean): strin
   return names.filter((name) => {
     const parsed = parseLogName(name);
     if (parsed === undefined || !isWanted(parsed.service)) return false;
-    return !parsed.compressed || true;
+    return !parsed.compressed || !names.includes(name.replace(/\.gz$/, ''));
   });
 }
 
