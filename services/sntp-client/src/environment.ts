@@ -1,12 +1,17 @@
 /** What a probe of this machine is made of: its sockets, its resolver, its TLS. */
 import { readFile } from 'node:fs/promises';
-import { getCACertificates } from 'node:tls';
 import { AppError } from '@small-servers/shared/errors';
 import { channelOpener, type Stamping } from './channel.ts';
 import { systemClock } from './clock.ts';
-import { exchangeKeys } from './nts/key-exchange.ts';
+import type { ExchangeKeys } from './nts/key-exchange.ts';
 import type { ProbeEnvironment } from './probe.ts';
 import { resolveName } from './resolve.ts';
+
+/** TLS is a good part of a program's start, and only NTS needs it. */
+const exchangeKeys: ExchangeKeys = async (options) => {
+  const exchange = await import('./nts/key-exchange.ts');
+  return exchange.exchangeKeys(options);
+};
 
 export function systemEnvironment(stamping: Stamping): ProbeEnvironment {
   return { open: channelOpener(systemClock, stamping), resolve: resolveName, exchangeKeys };
@@ -28,5 +33,6 @@ export async function trustedCertificates(path: string): Promise<readonly string
   if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
     throw new AppError('CERTIFICATES_UNREADABLE', `--nts-ca ${path}: holds no certificate in PEM form`);
   }
+  const { getCACertificates } = await import('node:tls');
   return [...getCACertificates('default'), pem];
 }
