@@ -92,17 +92,15 @@ const chronydQuery: Asker = async (port) => {
   }
 };
 
-/** ntpdig asks port 123 alone; a port of another number needs this small change of its own default. */
+/** ntpdig asks port 123 and no other; here the resolver gives it the port of our server in its place. */
 const ntpdig: Asker = async (port) => {
-  const script = `import sys,runpy,ntp.packet as p
-old=p.SyncPacket
-import ntp.magic
-import socket
-real=socket.getaddrinfo
-socket.getaddrinfo=lambda h,s,*a,**k: real(h,${port} if s in ("ntp",123,"123") else s,*a,**k)
-sys.argv=["ntpdig","-j","-4","127.0.0.1"]
-runpy.run_path(${JSON.stringify(findProgram('ntpdig') ?? '')},run_name="__main__")`;
-  const { stdout } = await execFileAsync('python3', ['-c', script]);
+  const script = `import runpy, socket, sys
+real = socket.getaddrinfo
+socket.getaddrinfo = lambda host, service, *rest: real(host, ${port} if service == 123 else service, *rest)
+sys.argv = ["ntpdig", "-j", "-4", "127.0.0.1"]
+runpy.run_path(${JSON.stringify(findProgram('ntpdig') ?? '')}, run_name="__main__")`;
+  // The distribution's own Python, which has the modules of its package.
+  const { stdout } = await execFileAsync('/usr/bin/python3', ['-c', script]);
   const { offset, precision } = JSON.parse(stdout) as { offset: number; precision: number };
   return [{ errorUs: Math.abs(offset) * 1e6, boundUs: precision * 1e6 }];
 };

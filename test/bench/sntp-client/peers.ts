@@ -17,7 +17,7 @@ interface NtpClient {
   getNetworkTime(host: string, port: number, callback: (error: unknown, date: Date) => void): void;
 }
 interface NtpTimeSyncModule {
-  NtpTimeSync: new (options: object) => { getTime(force: boolean): Promise<{ offset: number }> };
+  NtpTimeSync: new (options: object) => { getTime(force: boolean): Promise<{ now: Date }> };
 }
 interface DestinationsTransfers {
   getNetworkTime(options: { server: string; port: number; timeout: number }): Promise<Date>;
@@ -29,6 +29,9 @@ interface NtpTime {
 const HOST = '127.0.0.1';
 const TIMEOUT_MS = 300;
 
+/** What a package that answers with a time says the local clock is behind by, against a clock that is not cut to milliseconds. */
+const ahead = (date: Date): number => date.getTime() - Number(Temporal.Now.instant().epochNanoseconds) / 1e6;
+
 export const packages: readonly Package[] = [
   {
     name: 'ntp-client 0.5.3',
@@ -36,9 +39,7 @@ export const packages: readonly Package[] = [
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       const client = require('ntp-client') as NtpClient;
       client.ntpReplyTimeout = TIMEOUT_MS;
-      client.getNetworkTime(HOST, port, (error, date) =>
-        error ? reject(error) : resolve(date.getTime() - Date.now()),
-      );
+      client.getNetworkTime(HOST, port, (error, date) => (error ? reject(error) : resolve(ahead(date))));
       return promise;
     },
   },
@@ -50,15 +51,15 @@ export const packages: readonly Package[] = [
     name: 'ntp-time-sync 0.5.0',
     ask: async (port) => {
       const { NtpTimeSync } = require('ntp-time-sync') as NtpTimeSyncModule;
-      const sync = new NtpTimeSync({ servers: [`${HOST}:${port}`], sampleCount: 1, replyTimeout: TIMEOUT_MS });
-      return (await sync.getTime(true)).offset;
+      const sync = new NtpTimeSync({ servers: [`${HOST}:${port}`], replyTimeout: TIMEOUT_MS });
+      return ahead((await sync.getTime(true)).now);
     },
   },
   {
     name: '@destinationstransfers/ntp 2.0.0',
     ask: async (port) => {
       const { getNetworkTime } = require('@destinationstransfers/ntp') as DestinationsTransfers;
-      return (await getNetworkTime({ server: HOST, port, timeout: TIMEOUT_MS })).getTime() - Date.now();
+      return ahead(await getNetworkTime({ server: HOST, port, timeout: TIMEOUT_MS }));
     },
   },
   {
