@@ -8,6 +8,7 @@ export const closeReasons = {
   reset: 'the peer or the network reset it',
   'timed-out': 'the network stopped answering (keep-alive or retransmission gave up)',
   'write-stalled': 'the peer took no byte of what waits for it for --idle-timeout',
+  'too-slow': 'it moved less than --min-rate; by default only when its place was needed',
   'protocol-error': 'the peer broke the protocol',
   'internal-error': 'the service failed on this connection; the record before it says how',
   drained: 'the server stops and nothing was in flight',

@@ -41,6 +41,9 @@ export interface TimeLimits {
   readonly idleTimeoutMs: number;
   /** 0: no limit. */
   readonly maxLifetimeMs: number;
+  /** Bytes a second, both ways together, below which a connection is slow; 0: none is. */
+  readonly minRateBytes: number;
+  readonly slowPeers: 'make-room' | 'close';
 }
 
 /** Errors of a socket that are the peer's or the network's doing, and the reason each stands for. */
@@ -60,6 +63,12 @@ const reasonsBySystemCode: Readonly<Record<string, CloseReason>> = {
  */
 export const DRAIN_QUIET_MS = 500;
 
+/**
+ * The rate of a connection is that of this time. Longer than the pauses of a program that sends something every
+ * few seconds; a connection younger than this is never slow.
+ */
+export const RATE_WINDOW_MS = 30_000;
+
 /** The part of a socket that has no public name: what was handed to libuv, and what it still holds. */
 interface SocketWithCounts {
   readonly _handle?: { readonly bytesWritten: number; readonly writeQueueSize: number } | null;
@@ -72,6 +81,8 @@ export interface ConnectionOptions {
   readonly accepted: Socket;
   readonly id: string;
   readonly peer: string;
+  /** Whose place it takes: `sourceOf` its address. */
+  readonly source: string;
   readonly mode: ReadingMode;
   readonly serve: Serve;
   readonly log: Log;
@@ -92,6 +103,7 @@ export interface ConnectionEnd {
 export class Connection implements TcpConnection {
   readonly id: string;
   readonly peer: string;
+  readonly source: string;
   readonly #socket: Socket;
   readonly #shrink: () => void;
   #handler: TcpHandler | undefined;
@@ -101,15 +113,21 @@ export class Connection implements TcpConnection {
   /** Everything that moved, as seen by the last look; a difference is progress. */
   #moved = 0;
   #movedAtMs: number;
+  /** What had moved when the present rate window began. */
+  #windowMoved = 0;
+  #windowStartedMs: number;
+  #slow = false;
   /** What the kernel had taken when the connection was cut; afterwards nobody can tell. */
   #takenAtEnd: number | undefined;
 
-  constructor({ accepted, id, peer, mode, serve, log, nowMs, clock, onClosed }: ConnectionOptions) {
+  constructor({ accepted, id, peer, source, mode, serve, log, nowMs, clock, onClosed }: ConnectionOptions) {
     this.id = id;
     this.peer = peer;
+    this.source = source;
     this.#log = log;
     this.#openedAtMs = nowMs;
     this.#movedAtMs = nowMs;
+    this.#windowStartedMs = nowMs;
     const { socket, shrink } = startReading(accepted, mode, (bytes) => this.#receive(bytes));
     this.#socket = socket;
     this.#shrink = shrink;
@@ -163,8 +181,14 @@ export class Connection implements TcpConnection {
     this.#socket.destroy();
   }
 
+  /** Whether it moved less than --min-rate in the last rate window that is over. */
+  get isSlow(): boolean {
+    return this.#slow && !this.#socket.destroyed;
+  }
+
   /** Looks whether anything moved since the last look and closes what has used up its time. */
-  checkTime(nowMs: number, { idleTimeoutMs, maxLifetimeMs }: TimeLimits): void {
+  checkTime(nowMs: number, limits: TimeLimits): void {
+    const { idleTimeoutMs, maxLifetimeMs, slowPeers } = limits;
     const moved = this.#socket.bytesRead + this.#bytesTaken();
     const waiting = this.#socket.writableLength > 0;
     if (moved !== this.#moved) {
@@ -173,11 +197,25 @@ export class Connection implements TcpConnection {
     } else if (nowMs - this.#movedAtMs >= SHRINK_AFTER_MS) {
       this.#shrink();
     }
+    this.#judgeRate(nowMs, limits);
     if (idleTimeoutMs > 0 && nowMs - this.#movedAtMs >= idleTimeoutMs) {
       this.abort(waiting ? 'write-stalled' : 'idle');
     } else if (maxLifetimeMs > 0 && nowMs - this.#openedAtMs >= maxLifetimeMs) {
       this.abort('lifetime');
+    } else if (this.#slow && slowPeers === 'close') {
+      this.abort('too-slow');
     }
+  }
+
+  /** Slow from the end of a window with too little in it, until enough has moved in a later one. */
+  #judgeRate(nowMs: number, { minRateBytes }: TimeLimits): void {
+    const enough = this.#moved - this.#windowMoved >= (minRateBytes * RATE_WINDOW_MS) / 1000;
+    const over = nowMs - this.#windowStartedMs >= RATE_WINDOW_MS;
+    if (enough) this.#slow = false;
+    else if (over) this.#slow = true;
+    if (!over) return;
+    this.#windowStartedMs = nowMs;
+    this.#windowMoved = this.#moved;
   }
 
   /** In a drain: closes it if nothing is in flight. */

@@ -60,6 +60,18 @@ export function tcpSettings(defaultPort: number) {
       group: 'Listening',
       help: "how bytes are read: into a buffer that is used again, or by 'data' events",
     }),
+    minRateBytes: setting(size({ off: true }), {
+      default: 8,
+      group: 'Limits',
+      help: 'a connection that moves less than this a second, in half a minute, is slow',
+      live: true,
+    }),
+    slowPeers: setting(choice('make-room', 'close'), {
+      default: 'make-room',
+      group: 'Limits',
+      help: 'slow connections are closed when all places are taken and one is needed, or as soon as they are slow',
+      live: true,
+    }),
     ...accessSettings,
     maxConnections: setting(count({ off: true }), {
       default: {

@@ -21,8 +21,10 @@ import { type AccessList, createAccessList } from './access.ts';
 import { Admission, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 import { listenError } from './listen-error.ts';
-import { formatEndpoint, unmapAddress } from './peer.ts';
+import { formatEndpoint } from './peer.ts';
+import type { RefusalReason } from './reasons.ts';
 import { REFUSAL_INTERVAL_MS, RefusalLog } from './refusals.ts';
+import { sourceOf } from './source.ts';
 import { Connection, type Serve } from './tcp-connection.ts';
 import { EndedConnections, tcpFamilies } from './tcp-metrics.ts';
 import type { TcpConfig } from './tcp-settings.ts';
@@ -107,6 +109,10 @@ export class TcpListener implements Service<ListenerConfig> {
   readonly #admission: Admission;
   readonly #refusals: RefusalLog;
   readonly #connections = new Set<Connection>();
+  /** Slow ones as the last look found them, those open longest last. */
+  #slow: Connection[] = [];
+  /** Closed to make room and not yet gone: their places are given away already. */
+  readonly #yielded = new Set<Connection>();
   readonly #ended = new EndedConnections();
   readonly #finish: () => void;
   readonly #refusalTimer: NodeJS.Timeout;
@@ -191,9 +197,9 @@ export class TcpListener implements Service<ListenerConfig> {
   #accept(socket: Socket): void {
     // A peer that reset before it was accepted has no address any more.
     const { remoteAddress, remotePort = 0 } = socket;
-    const source = remoteAddress === undefined ? 'unknown' : unmapAddress(remoteAddress);
+    const source = remoteAddress === undefined ? 'unknown' : sourceOf(remoteAddress);
     const peer = remoteAddress === undefined ? 'unknown' : formatEndpoint(remoteAddress, remotePort);
-    const refusal = this.#admits(remoteAddress) ? this.#admission.enter(source) : 'denied';
+    const refusal = this.#admits(remoteAddress) ? this.#enter(source) : 'denied';
     if (refusal !== undefined) {
       this.#refusals.refuse(peer, source, refusal);
       socket.on('error', () => {});
@@ -206,6 +212,7 @@ export class TcpListener implements Service<ListenerConfig> {
       accepted: socket,
       id: this.#accepted.toString(36),
       peer,
+      source,
       mode: this.#config.io,
       serve,
       log,
@@ -213,12 +220,31 @@ export class TcpListener implements Service<ListenerConfig> {
       clock: this.#clock,
       onClosed: (closed, end) => {
         this.#connections.delete(closed);
-        this.#admission.leave(source);
+        if (!this.#yielded.delete(closed)) this.#admission.leave(source);
         this.#ended.count(end);
         this.#finishIfEmpty();
       },
     });
     this.#connections.add(connection);
+  }
+
+  /** Takes a place, that of a slow peer if there is no other, or says why there is none. */
+  #enter(source: string): RefusalReason | undefined {
+    const refusal = this.#admission.enter(source);
+    if (refusal !== 'max-connections' && refusal !== 'fd-limit') return refusal;
+    return this.#makeRoom() ? this.#admission.enter(source) : refusal;
+  }
+
+  /** Slow peers hold their places only as long as nobody else wants them. */
+  #makeRoom(): boolean {
+    for (let slow = this.#slow.pop(); slow !== undefined; slow = this.#slow.pop()) {
+      if (!slow.isSlow) continue;
+      this.#admission.leave(slow.source);
+      this.#yielded.add(slow);
+      slow.abort('too-slow');
+      return true;
+    }
+    return false;
   }
 
   /** A peer that is gone already has no address to judge; it costs one record and nothing more. */
@@ -238,6 +264,7 @@ export class TcpListener implements Service<ListenerConfig> {
       if (drainedForMs >= this.#config.drainTimeoutMs) connection.abort('drain-deadline');
       else connection.closeIfQuiet(nowMs);
     }
+    this.#slow = [...this.#connections].filter(({ isSlow }) => isSlow).reverse();
   }
 
   #drain(): void {

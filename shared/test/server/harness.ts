@@ -40,6 +40,8 @@ export const defaults: TcpListenerOptions['config'] = {
   maxConnectionsPerSource: 0,
   idleTimeoutMs: 600_000,
   maxLifetimeMs: 0,
+  minRateBytes: 8,
+  slowPeers: 'make-room',
   drainTimeoutMs: 5_000,
 };
 
