@@ -16,6 +16,12 @@ const operations = await readFile(`${repository}docs/operations.md`, 'utf8');
 const folder = `${repository}docs/operations`;
 const services = await serviceNames();
 
+/** Starts a service on a free port, or, a client, without asking anybody but this machine. */
+async function quietArguments(service: string): Promise<readonly string[]> {
+  const { settings } = (await import(`${repository}services/${service}/src/settings.ts`)) as { settings: object };
+  return 'port' in settings ? ['serve', '--port', '0'] : ['watch', '--servers', '127.0.0.1', '--state-file', 'off'];
+}
+
 /** Family names with their type and help, as the text format has them. */
 function families(text: string): ReadonlyMap<string, string> {
   const help = new Map(
@@ -37,8 +43,7 @@ beforeAll(async () => {
   await Promise.all(
     services.map(async (service) => {
       const socket = join(state, `${service}.sock`);
-      await using daemon = new Daemon(service, ['serve', '--port', '0', '--admin-socket', socket]);
-      await daemon.record('listening');
+      await using _daemon = new Daemon(service, [...(await quietArguments(service)), '--admin-socket', socket]);
       await until(() => existsSync(socket), 'the admin socket is there');
       pages.set(service, (await askAdminPage(socket, '/metrics')).text);
     }),
