@@ -89,6 +89,8 @@ function readByEvents(socket: Socket, onBytes: OnBytes): Reading {
 function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes): Reading {
   let step = 0;
   let buffer = Buffer.allocUnsafeSlow(SMALLEST_BYTES);
+  // Messages are often of one length: the view of the last one then serves for the next.
+  let view = buffer;
   let filled = false;
   let shrinks = 0;
 
@@ -119,7 +121,8 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
       // The second argument is the buffer as the stream knows it, which `shrink` replaces behind its back.
       callback: (bytesRead: number): boolean => {
         filled = bytesRead === buffer.length;
-        onBytes(filled ? buffer : buffer.subarray(0, bytesRead));
+        if (bytesRead !== view.length || view.buffer !== buffer.buffer) view = buffer.subarray(0, bytesRead);
+        onBytes(view);
         if (socket.writableLength === 0) return true;
         pauseUntilFlushed();
         return false;
@@ -143,6 +146,7 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
       shrinks += 1;
       filled = false;
       buffer = Buffer.allocUnsafeSlow(SMALLEST_BYTES);
+      view = buffer;
       handle.useUserBuffer(buffer);
       (socket as unknown as Record<symbol, unknown>)[bufferSymbol] = buffer;
     },

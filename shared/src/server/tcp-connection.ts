@@ -110,6 +110,8 @@ export class Connection implements TcpConnection {
   readonly #log: Log;
   readonly #openedAtMs: number;
   #reason: CloseReason | undefined;
+  /** Our side may still be written to. A field, since the stream's own getter asks six questions for each read. */
+  #open = true;
   /** Everything that moved, as seen by the last look; a difference is progress. */
   #moved = 0;
   #movedAtMs: number;
@@ -133,6 +135,7 @@ export class Connection implements TcpConnection {
     this.#shrink = shrink;
     socket.on('end', () => this.#guarded(() => (this.#handler?.onEnd ? this.#handler.onEnd() : this.end())));
     socket.on('error', (error) => {
+      this.#open = false;
       this.#reason ??= reasonsBySystemCode[systemCode(error) ?? ''] ?? 'reset';
     });
     socket.once('close', () => {
@@ -159,10 +162,11 @@ export class Connection implements TcpConnection {
   }
 
   write(bytes: Uint8Array | string): void {
-    if (this.#socket.writable) this.#socket.write(bytes);
+    if (this.#open) this.#socket.write(bytes);
   }
 
   end(): void {
+    this.#open = false;
     this.#socket.end();
   }
 
@@ -170,6 +174,7 @@ export class Connection implements TcpConnection {
     // A reason means that it is ending already; each destroySoon would leave one more listener.
     if (this.#reason !== undefined) return;
     this.#reason = reason;
+    this.#open = false;
     this.#socket.destroySoon();
   }
 
@@ -177,6 +182,7 @@ export class Connection implements TcpConnection {
   abort(reason: CloseReason): void {
     if (this.#socket.destroyed) return;
     this.#reason ??= reason;
+    this.#open = false;
     this.#takenAtEnd = this.#bytesTaken();
     this.#socket.destroy();
   }
