@@ -15,6 +15,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   logs: () => import('./logs/main.ts'),
   'tcp-echo': () => import('./tcp-echo/main.ts'),
   'sntp-client': () => import('./sntp-client/main.ts'),
+  'udp-echo': () => import('./udp-echo/main.ts'),
 };
 
 const parsed = parseBenchOptions(process.argv.slice(2), Object.keys(benches));
