@@ -50,9 +50,12 @@ describe.each(services)('%s', (service) => {
   });
 
   test('an unknown command and an unknown flag are told on stderr with the exit code 78', async () => {
-    const { code, stdout, stderr } = await runProgram(service, ['sevre', '--hots', '::']);
+    const help = await runProgram(service, ['--help']);
+    const [, first = ''] = new RegExp(`^  ${service} (\\w+)`, 'm').exec(help.stdout) ?? [];
+    const mistyped = `${first.slice(0, -2)}${first.slice(-1)}${first.slice(-2, -1)}`;
+    const { code, stdout, stderr } = await runProgram(service, [mistyped, '--hots', '::']);
     expect([code, stdout]).toEqual([78, '']);
-    expect(stderr).toContain(`${service}: "sevre": is not understood (command line); did you mean serve?\n`);
+    expect(stderr).toContain(`${service}: "${mistyped}": is not understood (command line); did you mean ${first}?\n`);
     expect(stderr).toMatch(new RegExp(`^${service}: --hots: is an unknown flag \\(command line\\)`, 'm'));
   });
 });
