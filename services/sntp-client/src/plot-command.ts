@@ -1,16 +1,18 @@
 /** `sntp-client plot`: offset and delay over time, from the daemon's log. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clientCommand } from '@small-servers/shared/cli/client-command';
-import { duration, listOf, text } from '@small-servers/shared/config/kinds';
+import { duration, text } from '@small-servers/shared/config/kinds';
 import { setting } from '@small-servers/shared/config/settings';
 import { formatDurationMs } from '@small-servers/shared/config/units';
 import { stateFolder } from '@small-servers/shared/daemon/state-folder';
 import { AppError, exitCodes } from '@small-servers/shared/errors';
+import { closeLogs } from '@small-servers/shared/logs/files';
+import { createFilter } from '@small-servers/shared/logs/filter';
+import { mayHold, openSelection, reportDamage } from '@small-servers/shared/logs/selection';
+import { readAll } from '@small-servers/shared/logs/source';
 import { curvesOf, plotSvg, plotText } from './plot.ts';
-import { collectPoints, linesOf } from './plot-records.ts';
-
-const file = text({ allowed: 'a path', placeholder: 'FILE', accepts: (value) => value !== '' });
+import { collectPoints, type PlotData } from './plot-records.ts';
 
 const settings = {
   sinceMs: setting(duration({ min: 1_000 }), { default: 86_400_000, group: 'Measuring', help: 'how far back to look' }),
@@ -19,10 +21,10 @@ const settings = {
     group: 'Measuring',
     help: 'write a picture to this file in place of text',
   }),
-  log: setting(listOf(file), {
-    default: [],
+  dir: setting(text({ allowed: 'a path', placeholder: 'FOLDER', accepts: (value) => value !== '' }), {
+    default: { derive: () => join(stateFolder, 'logs'), from: 'logs' },
     group: 'Measuring',
-    help: "log files, oldest first; the fleet's own when left out",
+    help: 'where the logs are, live and rotated',
   }),
 } as const;
 
@@ -40,16 +42,15 @@ export const plotCommand = clientCommand({
   ],
   parseOperands: () => undefined,
   run: async ({ config, json, print }) => {
-    const paths = config.log.length > 0 ? config.log : await fleetLogs(join(stateFolder, 'logs'));
-    const data = await collectPoints(linesOf(paths), Date.now() - config.sinceMs);
+    const data = await readPoints(config.dir, Date.now() - config.sinceMs);
     if (json) {
       print(`${JSON.stringify({ offset: data.offset, delays: Object.fromEntries(data.delays) })}\n`);
       return exitCodes.success;
     }
     const curves = curvesOf(data);
     if (curves.length === 0) {
-      const where = paths.join(', ') || join(stateFolder, 'logs');
-      throw new AppError('NOTHING_TO_PLOT', `no poll in the last ${formatDurationMs(config.sinceMs)} in ${where}`);
+      const message = `no poll in the last ${formatDurationMs(config.sinceMs)} in ${config.dir}`;
+      throw new AppError('NOTHING_TO_PLOT', message);
     }
     if (config.svg !== '') {
       await writeFile(config.svg, plotSvg(curves));
@@ -62,14 +63,18 @@ export const plotCommand = clientCommand({
   },
 });
 
-/** The live file of the daemon and those that were rotated away uncompressed, oldest first. */
-async function fleetLogs(folder: string): Promise<readonly string[]> {
-  const names = await readdir(folder).catch(() => []);
-  const numbered = names
-    .flatMap((name) => {
-      const number = /^sntp-client\.log(?:\.(\d+))?$/.exec(name);
-      return number === null ? [] : [{ name, number: Number(number[1] ?? 0) }];
-    })
-    .sort((a, b) => b.number - a.number);
-  return numbered.map(({ name }) => join(folder, name));
+async function readPoints(folder: string, sinceMs: number): Promise<PlotData> {
+  const isWanted = (service: string): boolean => service === 'sntp-client';
+  const files = openSelection({ folder, isWanted, sinceMs, untilMs: undefined });
+  const filter = createFilter({ events: ['clock', 'poll'], sinceMs });
+  try {
+    return await collectPoints(
+      readAll(
+        files.filter((file) => mayHold(file, sinceMs)),
+        { filter, onDamaged: reportDamage },
+      ),
+    );
+  } finally {
+    closeLogs(files);
+  }
 }

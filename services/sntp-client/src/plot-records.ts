@@ -1,6 +1,5 @@
 /** The records of a log that a plot is made of. */
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { type LogLine, numberField, textField } from '@small-servers/shared/logs/record';
 
 export interface PlotPoint {
   readonly atMs: number;
@@ -16,51 +15,24 @@ export interface PlotData {
   readonly delays: ReadonlyMap<string, readonly PlotPoint[]>;
 }
 
-interface Line {
-  readonly time?: unknown;
-  readonly event?: unknown;
-  readonly server?: unknown;
-  readonly offsetMs?: unknown;
-  readonly boundMs?: unknown;
-  readonly delayMs?: unknown;
-}
-
-/** Lines that are no records of ours (a stack trace, a half-written line) are passed over. */
-export async function collectPoints(lines: AsyncIterable<string>, sinceMs: number): Promise<PlotData> {
+/** Records without a figure (a poll that was lost, a moment without a majority) have no point. */
+export async function collectPoints(batches: AsyncIterable<readonly LogLine[]>): Promise<PlotData> {
   const offset: PlotPoint[] = [];
   const delays = new Map<string, PlotPoint[]>();
-  for await (const text of lines) {
-    const line = parse(text);
-    const atMs = Date.parse(String(line.time));
-    if (!(atMs >= sinceMs)) continue;
-    if (line.event === 'clock' && typeof line.offsetMs === 'number' && typeof line.boundMs === 'number') {
-      offset.push({ atMs, value: line.offsetMs / 1000, bound: line.boundMs / 1000 });
-    }
-    if (line.event === 'poll' && typeof line.delayMs === 'number' && typeof line.server === 'string') {
-      const points = delays.get(line.server) ?? [];
-      points.push({ atMs, value: line.delayMs / 1000 });
-      delays.set(line.server, points);
+  for await (const batch of batches) {
+    for (const { record, timeMs: atMs } of batch) {
+      if (record === undefined) continue;
+      const [offsetMs, boundMs, delayMs] = ['offsetMs', 'boundMs', 'delayMs'].map((name) => numberField(record, name));
+      const server = textField(record, 'server');
+      if (record.event === 'clock' && offsetMs !== undefined && boundMs !== undefined) {
+        offset.push({ atMs, value: offsetMs / 1000, bound: boundMs / 1000 });
+      }
+      if (record.event === 'poll' && delayMs !== undefined && server !== undefined) {
+        const points = delays.get(server) ?? [];
+        points.push({ atMs, value: delayMs / 1000 });
+        delays.set(server, points);
+      }
     }
   }
   return { offset, delays };
-}
-
-function parse(text: string): Line {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    return {};
-  }
-}
-
-/** The lines of several files, one file after the other; a file that is missing has none. */
-export async function* linesOf(paths: readonly string[]): AsyncGenerator<string> {
-  for (const path of paths) {
-    try {
-      yield* createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
 }

@@ -1,12 +1,13 @@
 /** Names, addresses, figures and files: what people type and what they read. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LogLine, LogRecord } from '@small-servers/shared/logs/record';
 import { describe, expect, test } from 'vitest';
 import { readClocks, stepSeconds } from '../src/clock.ts';
 import { ctime, formatOffset, isoTime } from '../src/display.ts';
 import { curvesOf, plotSvg, plotText } from '../src/plot.ts';
-import { collectPoints, linesOf } from '../src/plot-records.ts';
+import { collectPoints } from '../src/plot-records.ts';
 import { fileMemory, readPolls } from '../src/poll-memory.ts';
 import { corrected } from '../src/query-report.ts';
 import { interleave } from '../src/resolve.ts';
@@ -161,31 +162,39 @@ describe('the memory of polls', () => {
 });
 
 describe('plots', () => {
-  const record = (seconds: number, fields: object): string =>
-    JSON.stringify({ time: new Date(Date.UTC(2026, 5, 1) + seconds * 1000).toISOString(), ...fields });
+  const START_MS = Date.UTC(2026, 5, 1);
+  const line = (seconds: number, record?: LogRecord): LogLine => ({
+    service: 'sntp-client',
+    timeMs: START_MS + seconds * 1000,
+    text: '',
+    record,
+    cut: false,
+  });
   const log = [
-    record(-100, { event: 'clock', offsetMs: 99, boundMs: 1 }),
-    record(0, { event: 'clock', offsetMs: 1, boundMs: 0.5 }),
-    record(10, { event: 'poll', server: 'ntp://a', result: 'accepted', delayMs: 20 }),
-    record(20, { event: 'poll', server: 'ntp://a', result: 'timed-out' }),
-    'Error: a stack trace',
-    '    at somewhere',
-    '{"time":"2026-06-01T00:00:3',
-    record(60, { event: 'clock', offsetMs: 3, boundMs: 0.25 }),
-    record(90, { event: 'clock', result: 'no-majority' }),
+    line(0, { event: 'clock', offsetMs: 1, boundMs: 0.5 }),
+    line(10, { event: 'poll', server: 'ntp://a', result: 'accepted', delayMs: 20 }),
+    line(20, { event: 'poll', server: 'ntp://a', result: 'timed-out' }),
+    line(20),
+    line(60, { event: 'clock', offsetMs: 3, boundMs: 0.25 }),
+    line(90, { event: 'clock', result: 'no-majority' }),
+    line(95, { event: 'poll', server: 7, delayMs: 'long' }),
   ];
 
   async function data() {
-    async function* lines() {
-      yield* log;
+    async function* batches() {
+      yield log.slice(0, 3);
+      yield log.slice(3);
     }
-    return collectPoints(lines(), Date.UTC(2026, 5, 1));
+    return collectPoints(batches());
   }
 
-  test('are made of `clock` and accepted `poll` records since a moment', async () => {
+  test('are made of `clock` records with an offset and of accepted `poll` records', async () => {
     const { offset, delays } = await data();
-    expect(offset.map(({ value }) => value)).toEqual([0.001, 0.003]);
-    expect([...delays].map(([server, points]) => [server, points.length])).toEqual([['ntp://a', 1]]);
+    expect(offset).toEqual([
+      { atMs: START_MS, value: 0.001, bound: 0.0005 },
+      { atMs: START_MS + 60_000, value: 0.003, bound: 0.00025 },
+    ]);
+    expect([...delays]).toEqual([['ntp://a', [{ atMs: START_MS + 10_000, value: 0.02 }]]]);
   });
 
   test('in a terminal: the first point at the left, the last at the right, extremes named', async () => {
@@ -212,15 +221,5 @@ describe('plots', () => {
     expect(svg).toContain('a &lt;b&gt; &amp; &quot;c&quot;');
     expect(svg.match(/<polyline/g)).toHaveLength(1);
     expect(svg).not.toContain('NaN');
-  });
-
-  test('files that are missing have no lines', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'sntp-plot-'));
-    await writeFile(join(folder, 'b'), 'one\ntwo\n');
-    const found: string[] = [];
-    for await (const line of linesOf([join(folder, 'a'), join(folder, 'b')])) found.push(line);
-    expect(found).toEqual(['one', 'two']);
-    expect(await readFile(join(folder, 'b'), 'utf8')).toBe('one\ntwo\n');
-    await rm(folder, { recursive: true });
   });
 });
