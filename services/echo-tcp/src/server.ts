@@ -8,7 +8,7 @@ import type { EchoConfig, settings } from './settings.ts';
 
 /** Listens and echoes until the signal is aborted. */
 export async function createServer(context: ServiceContext<typeof settings>): Promise<Service<EchoConfig>> {
-  const { log, signal } = context;
+  const { log, signal, inheritedFd } = context;
   let { config } = context;
 
   const echo = (connection: TcpConnection): TcpHandler => {
@@ -24,7 +24,7 @@ export async function createServer(context: ServiceContext<typeof settings>): Pr
       },
     };
   };
-  const listener = await listenTcp({ config, log, signal, serve: echo });
+  const listener = await listenTcp({ config, log, signal, inheritedFd, serve: echo });
   return {
     listeners: listener.listeners,
     closed: listener.closed,

@@ -5,6 +5,11 @@ import { echo } from './protocol.ts';
 import type { settings } from './settings.ts';
 
 /** Listens and echoes until the signal is aborted. */
-export function createServer({ config, log, signal }: ServiceContext<typeof settings>): Promise<UdpListener> {
-  return listenUdp({ config, log, signal, answer: echo });
+export function createServer({
+  config,
+  log,
+  signal,
+  inheritedFd,
+}: ServiceContext<typeof settings>): Promise<UdpListener> {
+  return listenUdp({ config, log, signal, inheritedFd, answer: echo });
 }

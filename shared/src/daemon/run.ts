@@ -10,11 +10,13 @@ import type { Change } from '../config/reload.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
 import { exitCodes } from '../errors.ts';
 import { softDescriptorLimit } from '../server/descriptors.ts';
+import { takeInheritedDescriptor } from './activation.ts';
 import { type Admin, openAdmin } from './admin.ts';
 import type { AdminSubject } from './admin-pages.ts';
 import { CONFIG_VARIABLE, readConfiguration } from './configuration.ts';
 import { createLog, type Log } from './log.ts';
 import { LogLevelControl } from './log-level.ts';
+import { type ServiceManager, serviceManager } from './notify.ts';
 import { ProcessMetrics } from './process-metrics.ts';
 import { RunningConfiguration } from './running-configuration.ts';
 import type { Service } from './service.ts';
@@ -26,6 +28,8 @@ export interface ServiceContext<S extends Settings> {
   readonly log: Log;
   /** Aborted to stop; the service then drains by itself. */
   readonly signal: AbortSignal;
+  /** A socket from the supervisor, to be listened on in place of the configured address. */
+  readonly inheritedFd?: number | undefined;
 }
 
 export interface DaemonDefinition<S extends Settings> {
@@ -92,7 +96,9 @@ async function serve<S extends Settings>(
   reportCrashes(log);
   const signal = stopOnSignals();
 
-  const service = await createServer({ config: running.config, log, signal });
+  const inheritedFd = takeInheritedDescriptor();
+  const manager = serviceManager(log);
+  const service = await createServer({ config: running.config, log, signal, inheritedFd });
   for (const { transport, address, port, ...buffers } of service.listeners) {
     const where = `${formatHostPort({ host: address, port })}/${transport}`;
     log.info({ event: 'listening', address, port, transport, ...buffers }, `${name} listens on ${where}`);
@@ -113,11 +119,13 @@ async function serve<S extends Settings>(
     setLogLevel: (next, ttlMs) => level.override(next, ttlMs),
   };
   const admin = await openAdminSocket(daemonPart(running), log, subject);
-  reloadOnHangUp(definition, invocation, running, { service, level, log });
+  reloadOnHangUp(definition, invocation, running, { service, level, log, manager });
   handOverOnRequest(service, log);
   tellSupervisor();
+  manager.ready();
 
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  manager.stopping();
   const startedMs = performance.now();
   const { drainTimeoutMs } = daemonPart(running);
   log.info({ event: 'draining', signal: signal.reason, drainTimeoutMs }, 'stopping');
@@ -136,8 +144,14 @@ function reloadOnHangUp<S extends Settings>(
   {
     service,
     level,
+    manager,
     log,
-  }: { readonly service: Service<ConfigOf<S>>; readonly level: LogLevelControl; readonly log: Log },
+  }: {
+    readonly service: Service<ConfigOf<S>>;
+    readonly level: LogLevelControl;
+    readonly manager: ServiceManager;
+    readonly log: Log;
+  },
 ): void {
   const reload = async (): Promise<void> => {
     const { resolved, problems } = await readConfiguration(name, settings, invocation);
@@ -157,7 +171,11 @@ function reloadOnHangUp<S extends Settings>(
   // One at a time: a second SIGHUP in the middle of the first is answered after it.
   let last = Promise.resolve();
   process.on('SIGHUP', () => {
-    last = last.then(reload);
+    last = last.then(async () => {
+      manager.reloading();
+      await reload();
+      manager.ready();
+    });
   });
 }
 

@@ -6,6 +6,8 @@ export interface Listener {
   readonly transport: 'tcp' | 'udp';
   readonly address: string;
   readonly port: number;
+  /** True when the socket came from the supervisor. */
+  readonly inherited?: boolean;
   /** The kernel's buffer for what arrives, as the system reports it; left out where it can't be asked. */
   readonly recvBufferBytes?: number;
   /** The same for what is sent. */

@@ -233,6 +233,12 @@ function getOption(libc: Libc, fd: number, level: number, option: number, size: 
   return bytes;
 }
 
+/** Whether a socket's addresses are IPv4 or IPv6; IPv4 where nobody can tell. */
+export function socketFamily(fd: number, loaded: LibcResult = loadLibc()): 4 | 6 {
+  if (!loaded.available) return 4;
+  return getInt(loaded.libc, fd, linux.SOL_SOCKET, linux.SO_DOMAIN) === linux.AF_INET6 ? 6 : 4;
+}
+
 function getInt(libc: Libc, fd: number, level: number, option: number): number {
   return getOption(libc, fd, level, option, sizes.int).readInt32LE();
 }

@@ -7,7 +7,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { systemCode } from '../errors.ts';
 import { formatAddress } from '../inet/address.ts';
-import { judgeBufferSize } from '../native/socket-options.ts';
+import { judgeBufferSize, socketFamily } from '../native/socket-options.ts';
 import { DROPPED } from './datagram-gate.ts';
 import type { BoundDatagramSocket, DatagramIo, DatagramSocketOptions, Exchange } from './datagram-io.ts';
 import { SourceAddress, SourceReader } from './source-address.ts';
@@ -21,17 +21,40 @@ const MAX_WAITING_ANSWERS = 1_024;
  * @throws Error with the system's `code` when it can not be bound
  */
 export async function openDgramSocket(options: DatagramSocketOptions): Promise<BoundDatagramSocket> {
-  const { address, port, reusePort, recvBufferBytes, sendBufferBytes } = options;
+  const { address, port, reusePort } = options;
+  return bindDgram(options, address.family, reusePort, (socket) =>
+    socket.bind({ address: formatAddress(address), port, exclusive: true }),
+  );
+}
+
+/**
+ * Takes over a socket that is bound already.
+ *
+ * @throws Error when the descriptor is no UDP socket
+ */
+export async function adoptDgramSocket(
+  fd: number,
+  buffers: Pick<DatagramSocketOptions, 'recvBufferBytes' | 'sendBufferBytes'>,
+): Promise<BoundDatagramSocket> {
+  return bindDgram(buffers, socketFamily(fd), false, (socket) => socket.bind({ fd, exclusive: true }));
+}
+
+async function bindDgram(
+  { recvBufferBytes, sendBufferBytes }: Pick<DatagramSocketOptions, 'recvBufferBytes' | 'sendBufferBytes'>,
+  family: 4 | 6,
+  reusePort: boolean,
+  bind: (socket: Socket) => void,
+): Promise<BoundDatagramSocket> {
   const socket = createSocket({
-    type: address.family === 4 ? 'udp4' : 'udp6',
+    type: family === 4 ? 'udp4' : 'udp6',
     reusePort,
     ...(recvBufferBytes > 0 ? { recvBufferSize: recvBufferBytes } : {}),
     ...(sendBufferBytes > 0 ? { sendBufferSize: sendBufferBytes } : {}),
     // Addresses are numbers already; without this every answer would wait a turn for a look-up of its address.
-    lookup: (host, _options, callback) => callback(null, host, address.family),
+    lookup: (host, _options, callback) => callback(null, host, family),
   });
   const listening = once(socket, 'listening');
-  socket.bind({ address: formatAddress(address), port, exclusive: true });
+  bind(socket);
   await listening;
   const bound = socket.address();
   // Nothing is lost in between: messages come from a later turn of the event loop, and `start` follows in this one.

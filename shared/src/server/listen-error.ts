@@ -11,6 +11,17 @@ interface Wanted {
   readonly port: number;
 }
 
+/** The error to throw when a socket from the supervisor is not of the kind that the service needs. */
+export function inheritedError(transport: Transport, fd: number, cause: unknown): AppError {
+  const { message } = cause instanceof Error ? cause : new Error(String(cause));
+  const wanted = { tcp: 'ListenStream=', udp: 'ListenDatagram=' }[transport];
+  return new AppError(
+    'LISTEN_FAILED',
+    `descriptor ${fd} from the supervisor can't be used (${message}); the service needs a ${transport} socket: ${wanted}`,
+    { cause },
+  );
+}
+
 /** The error to throw in place of what listen(2) or bind(2) said. */
 export async function listenError(wanted: Wanted, cause: unknown): Promise<AppError> {
   const { transport, address, port } = wanted;

@@ -16,11 +16,11 @@ import type { Listener, Service } from '../daemon/service.ts';
 import { systemCode } from '../errors.ts';
 import { parseAddress } from '../inet/address.ts';
 import { steerToSecond } from '../native/reuse-port.ts';
-import { type BufferReport, bindTcp } from '../native/socket-options.ts';
+import { type BufferReport, bindTcp, setBufferSizes } from '../native/socket-options.ts';
 import { type AccessList, createAccessList } from './access.ts';
 import { Admission, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
-import { listenError } from './listen-error.ts';
+import { inheritedError, listenError } from './listen-error.ts';
 import { formatEndpoint } from './peer.ts';
 import type { RefusalReason } from './reasons.ts';
 import { REFUSAL_INTERVAL_MS, RefusalLog } from './refusals.ts';
@@ -36,6 +36,8 @@ export interface TcpListenerOptions {
   /** Aborted to stop: nothing new comes in and what is in flight may end. */
   readonly signal: AbortSignal;
   readonly serve: Serve;
+  /** A TCP socket to listen on, bound already; host, port and reusePort are then the giver's. */
+  readonly inheritedFd?: number | undefined;
   /** Monotonic clock in milliseconds. */
   readonly clock?: () => number;
 }
@@ -54,7 +56,7 @@ const DRAIN_LOOK_INTERVAL_MS = 50;
  * @throws AppError ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PERMISSION_DENIED, NAME_NOT_FOUND, LISTEN_FAILED
  */
 export async function listenTcp(options: TcpListenerOptions): Promise<TcpListener> {
-  const { log, config } = options;
+  const { log, config, inheritedFd } = options;
   const { host, port, backlog, reusePort, noDelay, keepAliveMs, recvBufferBytes, sendBufferBytes } = config;
   const server = createNetServer({
     allowHalfOpen: true,
@@ -68,14 +70,25 @@ export async function listenTcp(options: TcpListenerOptions): Promise<TcpListene
     sendBufferBytes: sendBufferBytes || undefined,
   };
   try {
-    const { address } = await lookup(host);
-    // Bound before it listens: only then do buffer sizes decide the window that a handshake agrees on.
-    const { socket, buffers } = bindTcp({ host: address, port, reusePort }, request);
-    server.listen({ handle: socket, backlog });
+    // Sized before it listens: only then do buffer sizes decide the window that a handshake agrees on. (An inherited
+    // socket may listen already, and then peers that connect from now on get them.)
+    let buffers: BufferReport;
+    if (inheritedFd === undefined) {
+      const { address } = await lookup(host);
+      const bound = bindTcp({ host: address, port, reusePort }, request);
+      buffers = bound.buffers;
+      server.listen({ handle: bound.socket, backlog });
+    } else {
+      buffers = setBufferSizes(inheritedFd, request);
+      server.listen({ fd: inheritedFd, backlog });
+    }
     await once(server, 'listening');
+    if (server.address() === null) throw new Error('it is a Unix socket');
     reportBuffers(log, buffers);
     return new TcpListener(server, options, buffers);
   } catch (error) {
+    server.close();
+    if (inheritedFd !== undefined) throw inheritedError('tcp', inheritedFd, error);
     throw await listenError({ transport: 'tcp', address: host, port }, error);
   }
 }
@@ -140,7 +153,8 @@ export class TcpListener implements Service<ListenerConfig> {
     const sizes = buffers.available
       ? { recvBufferBytes: buffers.receive.effectiveBytes, sendBufferBytes: buffers.send.effectiveBytes }
       : {};
-    this.listeners = [{ transport: 'tcp', address, port, ...sizes }];
+    const inherited = options.inheritedFd === undefined ? {} : { inherited: true };
+    this.listeners = [{ transport: 'tcp', address, port, ...inherited, ...sizes }];
     server.on('connection', (socket) => this.#accept(socket));
     // accept(2) failing is the machine's trouble (ENFILE, ENOBUFS): the listener stays and tries again.
     server.on('error', (error) => {

@@ -19,8 +19,8 @@ import { createAccessList } from './access.ts';
 import { type DatagramCounts, DatagramGate } from './datagram-gate.ts';
 import type { Answer, BoundDatagramSocket, DatagramIo, DatagramSocketOptions } from './datagram-io.ts';
 import { openBatchSocket } from './datagram-io-batch.ts';
-import { openDgramSocket } from './datagram-io-dgram.ts';
-import { listenError } from './listen-error.ts';
+import { adoptDgramSocket, openDgramSocket } from './datagram-io-dgram.ts';
+import { inheritedError, listenError } from './listen-error.ts';
 import { udpFamilies } from './udp-metrics.ts';
 import type { UdpConfig } from './udp-settings.ts';
 
@@ -30,6 +30,8 @@ export interface UdpListenerOptions {
   /** Aborted to stop. */
   readonly signal: AbortSignal;
   readonly answer: Answer;
+  /** A UDP socket to read from, bound already; host, port and reusePort are then the giver's. */
+  readonly inheritedFd?: number | undefined;
   /** Monotonic clock in milliseconds. */
   readonly clock?: () => number;
 }
@@ -49,13 +51,14 @@ type IoKind = 'batch' | 'dgram';
  * USAGE_INVALID when batches are asked for and can't be had
  */
 export async function listenUdp(options: UdpListenerOptions): Promise<UdpListener> {
-  const { config } = options;
+  const { config, inheritedFd } = options;
   const { host, port } = config;
   try {
-    const { socket, io } = await openSocket(config);
+    const { socket, io } = await (inheritedFd === undefined ? openSocket(config) : adoptSocket(config, inheritedFd));
     return new UdpListener(socket, io, options);
   } catch (error) {
     if (error instanceof AppError) throw error;
+    if (inheritedFd !== undefined) throw inheritedError('udp', inheritedFd, error);
     throw await listenError({ transport: 'udp', address: host, port }, error);
   }
 }
@@ -73,6 +76,12 @@ async function openSocket(config: UdpConfig): Promise<{ socket: BoundDatagramSoc
     }
   }
   return { socket: await openDgramSocket(options), io: 'dgram' };
+}
+
+/** Always read by node:dgram, which can adopt a descriptor. */
+async function adoptSocket(config: UdpConfig, fd: number): Promise<{ socket: BoundDatagramSocket; io: IoKind }> {
+  const { recvBufferBytes, sendBufferBytes } = config;
+  return { socket: await adoptDgramSocket(fd, { recvBufferBytes, sendBufferBytes }), io: 'dgram' };
 }
 
 /** A host name's first address, as the system orders them. */
@@ -121,6 +130,7 @@ export class UdpListener implements Service<UdpConfig> {
         transport: 'udp',
         address,
         port,
+        ...(options.inheritedFd === undefined ? {} : { inherited: true }),
         recvBufferBytes: receiveBuffer.effectiveBytes,
         sendBufferBytes: sendBuffer.effectiveBytes,
         ...(receiveBuffer.limitedBy === undefined ? {} : { recvBufferLimit: receiveBuffer.limitedBy }),
