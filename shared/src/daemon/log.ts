@@ -2,7 +2,8 @@
  * Log records: NDJSON on stdout, one record a line, fields in the order `level time service pid event
  * conn peer`, then the event's own, then `msg` (docs/operations.md has the table of events).
  */
-import { type DestinationStream, destination, pino } from 'pino';
+import { type DestinationStream, pino } from 'pino';
+import { LineWriter } from './line-writer.ts';
 
 /** Least urgent last, as `--log-level` takes them. */
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
@@ -30,34 +31,47 @@ export interface Log extends Readonly<Record<LogLevel, Write>> {
 export interface LogOptions {
   readonly service: string;
   readonly level: LogLevel;
-  /** Where lines go; stdout, written synchronously, when left out. */
+  /** Where lines go; stdout when left out. */
   readonly stream?: DestinationStream;
   /** Wall clock in milliseconds since 1970. */
   readonly now?: () => number;
 }
 
-/** What is kept of records that can't be written now (a full disk); what comes beyond is lost. */
-const MAX_UNWRITTEN_BYTES = 1024 * 1024;
+/** stdout. That it can't be written to must not end the service. */
+function standardOutput(onLost: (lines: number) => void): DestinationStream {
+  const writer = new LineWriter({ fd: 1, onLost });
+  process.on('exit', () => writer.flushSync());
+  return writer;
+}
 
-/** stdout, written synchronously. That it can't be written to must not end the service. */
-function standardOutput(): DestinationStream {
-  const stream = destination({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
-  stream.on('error', () => {});
-  return stream;
+/** The time of a record as it is written; many records have the same millisecond. */
+function timestamp(now: () => number): () => string {
+  let lastMs = Number.NaN;
+  let text = '';
+  return () => {
+    const nowMs = now();
+    if (nowMs !== lastMs) text = `,"time":"${new Date(nowMs).toISOString()}"`;
+    lastMs = nowMs;
+    return text;
+  };
 }
 
 /**
- * A log that has written each record when the call returns: nothing is lost at exit or in a crash.
- * pino's own worker transports are not used because they lose lines there.
+ * A log on stdout loses nothing at an exit or in a crash: line-writer.ts says when lines are written. pino's own
+ * worker transports are not used because they lose lines there.
  */
 export function createLog({ service, level, stream, now = Date.now }: LogOptions): Log {
-  return pino(
+  const reportLost = (lines: number): void => {
+    log.warn({ event: 'log-lost', records: lines }, `${lines} records were lost: the log could not be written`);
+  };
+  const log = pino(
     {
       level,
       base: { service, pid: process.pid },
-      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      timestamp: timestamp(now),
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream ?? standardOutput(),
+    stream ?? standardOutput(reportLost),
   ) as unknown as Log;
+  return log;
 }

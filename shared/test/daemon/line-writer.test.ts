@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { LineWriter } from '../../src/daemon/line-writer.ts';
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setImmediate', 'clearImmediate', 'setTimeout', 'clearTimeout'] }));
+afterEach(() => void vi.useRealTimers());
+
+/** A descriptor that takes what `takes` says, or throws; what it took, call by call. */
+function start(takes: (bytes: Uint8Array) => number = (bytes) => bytes.length) {
+  const calls: string[] = [];
+  const lost: number[] = [];
+  const device = { takes };
+  const writer = new LineWriter({
+    fd: 1,
+    onLost: (lines) => lost.push(lines),
+    write: (_fd, bytes) => {
+      const taken = device.takes(bytes);
+      calls.push(Buffer.from(bytes.subarray(0, taken)).toString());
+      return taken;
+    },
+  });
+  return { writer, calls, lost, device, written: () => calls.join('') };
+}
+
+const busy = (): number => {
+  throw Object.assign(new Error('busy'), { code: 'EAGAIN' });
+};
+const all = (bytes: Uint8Array): number => bytes.length;
+const KIB = 'x'.repeat(1023).concat('\n');
+
+describe('LineWriter', () => {
+  test('the first line of a turn is written at once, those after it together at its end', () => {
+    const { writer, calls } = start();
+    for (const line of ['a\n', 'b\n', 'c\n']) writer.write(line);
+    expect(calls).toEqual(['a\n']);
+    vi.runAllTimers();
+    expect(calls).toEqual(['a\n', 'b\nc\n']);
+    writer.write('d\n');
+    expect(calls).toHaveLength(3);
+  });
+
+  test('many lines do not wait for the end of the turn', () => {
+    const { writer, calls } = start();
+    for (let index = 0; index < 130; index += 1) writer.write(KIB);
+    expect(calls.map((text) => text.length / 1024)).toEqual([1, 64, 64]);
+  });
+
+  test('a flush writes what was collected: an exit loses nothing', () => {
+    const { writer, written } = start();
+    for (const line of ['a\n', 'b\n']) writer.write(line);
+    writer.flushSync();
+    expect(written()).toBe('a\nb\n');
+  });
+
+  test('a descriptor that takes a byte at a time is given the rest of each character', () => {
+    const taken: number[] = [];
+    const { writer } = start((bytes) => {
+      taken.push(bytes[0] ?? 0);
+      return 1;
+    });
+    writer.write('é€\n');
+    expect(Buffer.from(taken).toString()).toBe('é€\n');
+  });
+
+  test('a reader that is slow gets every line, in order, whenever it is ready', () => {
+    const { writer, written, device, lost } = start();
+    let free = 10;
+    device.takes = (bytes) => {
+      if (free === 0) busy();
+      const taken = Math.min(free, bytes.length);
+      free -= taken;
+      return taken;
+    };
+    for (let index = 0; index < 10; index += 1) writer.write(`line ${index}\n`);
+    for (let tries = 0; tries < 20; tries += 1) {
+      free = 10;
+      vi.advanceTimersByTime(50);
+    }
+    expect(written()).toBe(Array.from({ length: 10 }, (_, index) => `line ${index}\n`).join(''));
+    expect(lost).toEqual([]);
+  });
+
+  test('a descriptor that takes nothing costs bounded memory, and how many lines were lost is told', () => {
+    const { writer, written, device, lost } = start(busy);
+    for (let index = 0; index < 5_000; index += 1) writer.write(KIB);
+    device.takes = all;
+    vi.advanceTimersByTime(50);
+    const kept = written().length / 1024;
+    expect(kept).toBeGreaterThan(1_000);
+    expect(kept).toBeLessThan(2_100);
+    expect(lost).toEqual([5_000 - kept]);
+    writer.write('after\n');
+    expect(written().endsWith('after\n')).toBe(true);
+  });
+
+  test('when no more can be kept it waits for a slow reader rather than lose a line', () => {
+    const { writer, written, device, lost } = start();
+    let calls = 0;
+    device.takes = (bytes) => {
+      calls += 1;
+      return calls % 3 === 0 ? bytes.length : busy();
+    };
+    for (let index = 0; index < 3_000; index += 1) writer.write(KIB);
+    device.takes = all;
+    writer.flushSync();
+    expect([written().length, lost]).toEqual([3_000 * 1024, []]);
+  });
+});
