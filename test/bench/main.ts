@@ -12,6 +12,7 @@ interface Bench {
 /** Every bench by name. A bench prints its own table and names each peer that is missing. */
 const benches: Record<string, () => Promise<Bench>> = {
   framing: () => import('./framing/bench.ts'),
+  'log-writing': () => import('./log-writing/main.ts'),
   logs: () => import('./logs/main.ts'),
   'tcp-echo': () => import('./tcp-echo/main.ts'),
   'sntp-client': () => import('./sntp-client/main.ts'),
