@@ -1,0 +1,117 @@
+/** Reload of the fleet under clients that do not wait: nobody is refused, nobody is reset, nothing is cut. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TestFleet } from './support/fleet.ts';
+
+const CONNECT_EVERY_MS = 5;
+const TRANSFER_CHUNKS = 400;
+const CHUNK_BYTES = 16 * 1024;
+
+let fleet: TestFleet;
+beforeAll(async () => {
+  fleet = await TestFleet.create();
+  expect((await fleet.run(['start'])).code).toBe(0);
+}, 120_000);
+afterAll(async () => {
+  await fleet[Symbol.asyncDispose]();
+}, 60_000);
+
+/** One short visit: connect, one byte there and back, half-close, end. */
+async function visit(port: number): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  try {
+    await once(socket, 'connect');
+    socket.end('x');
+    const [reply] = (await once(socket, 'data')) as [Buffer];
+    await once(socket, 'end');
+    return reply.toString();
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code ?? error);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Visits at a steady pace until `until` settles; how often each outcome came. */
+async function visitUntil(until: Promise<unknown>, port: number): Promise<ReadonlyMap<string, number>> {
+  const visits: Promise<string>[] = [];
+  const over = { yet: false };
+  void until.finally(() => {
+    over.yet = true;
+  });
+  while (!over.yet) {
+    visits.push(visit(port));
+    await delay(CONNECT_EVERY_MS);
+  }
+  const outcomes = new Map<string, number>();
+  for (const outcome of await Promise.all(visits)) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  return outcomes;
+}
+
+/** Sends chunk by chunk, the next when the last is back, until `until` settles and all chunks are through. */
+async function transfer(until: Promise<unknown>, port: number): Promise<{ sent: string; back: string }> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  await once(socket, 'connect');
+  const sent = createHash('sha256');
+  const back = createHash('sha256');
+  const received = { bytes: 0 };
+  const wake = { up: (): void => {} };
+  socket.on('data', (bytes: Buffer) => {
+    back.update(bytes);
+    received.bytes += bytes.length;
+    wake.up();
+  });
+  const over = { yet: false };
+  void until.finally(() => {
+    over.yet = true;
+  });
+  for (let chunk = 0; chunk < TRANSFER_CHUNKS || !over.yet; chunk++) {
+    const bytes = Buffer.alloc(CHUNK_BYTES, chunk % 251);
+    sent.update(bytes);
+    socket.write(bytes);
+    while (received.bytes < (chunk + 1) * CHUNK_BYTES) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      wake.up = resolve;
+      await promise;
+    }
+    await delay(CONNECT_EVERY_MS);
+  }
+  socket.end();
+  await once(socket, 'end');
+  return { sent: sent.digest('hex'), back: back.digest('hex') };
+}
+
+test('through a reload a client that connects every 5 ms is never refused or reset, and a transfer ends whole', async () => {
+  const port = fleet.port('echo-tcp');
+  const before = await fleet.processes();
+  const reloaded = fleet.run(['reload']);
+  const [{ code, stderr }, outcomes] = await Promise.all([reloaded, visitUntil(reloaded, port)]);
+  expect([code, stderr]).toEqual([0, '']);
+  expect([...outcomes.keys()]).toEqual(['x']);
+  expect(outcomes.get('x')).toBeGreaterThan(50);
+  const after = await fleet.processes();
+  expect([...after.keys()].some((pid) => !before.has(pid))).toBe(true);
+}, 120_000);
+
+test('a transfer that is under way when the old process is told to end goes through it to its last byte', async () => {
+  const port = fleet.port('echo-tcp');
+  // The old process drains for as long as the transfer moves, which the reload waits for.
+  const begun = Promise.withResolvers<void>();
+  const moving = transfer(begun.promise, port);
+  const reloaded = fleet.run(['reload']);
+  void (async () => {
+    await expect
+      .poll(async () => (await fleet.records('echo-tcp')).filter(({ event }) => event === 'draining').length, {
+        timeout: 60_000,
+        interval: 50,
+      })
+      .toBeGreaterThan(1);
+    begun.resolve();
+  })();
+  const { sent, back } = await moving;
+  expect(back).toBe(sent);
+  expect((await reloaded).code).toBe(0);
+}, 120_000);
