@@ -14,6 +14,9 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** No test may ask the Internet; where nothing listens, sntp-client is without a network, and up all the same. */
+const NO_TIME_SERVER = 'ntp://127.0.0.1:1';
+
 export class TestFleet {
   /** SMALL_SERVERS_STATE, and what the processes of this fleet are known by. */
   readonly state: string;
@@ -36,7 +39,8 @@ export class TestFleet {
   } = {}): Promise<TestFleet> {
     const root = await mkdtemp(join(tmpdir(), 'fleet-'));
     const state = join(root, below);
-    return new TestFleet(root, state, { ...(await freePorts()), SMALL_SERVERS_STATE: state, ...env });
+    const places = { SMALL_SERVERS_STATE: state, SNTP_CLIENT_SERVERS: NO_TIME_SERVER };
+    return new TestFleet(root, state, { ...(await freePorts()), ...places, ...env });
   }
 
   /** The port that a service is told to take. */
