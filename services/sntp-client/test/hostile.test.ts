@@ -4,6 +4,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
   FakeNtpServer,
@@ -424,6 +425,16 @@ describe.concurrent('NTS', () => {
     }
     expect(after).toEqual([1, 1, 1, 2]);
   });
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+
+test.runIf(hasIpv6).each(['user', 'kernel'] as const)('a server over IPv6, time stamps by %s', async (stamping) => {
+  const server = await FakeNtpServer.start(({ packet, reply }) => reply(goodReply(packet)), '::1');
+  open.push(() => server.close());
+  const [event] = await ask({ port: server.port, addresses: ['0:0:0:0:0:0:0:1'], stamping });
+  expect(event?.outcome.kind).toBe('sample');
+  expect(event?.ignored).toEqual([]);
 });
 
 test('what is asked tells nothing of us: zeros, and eight bytes that are never the same', async () => {

@@ -81,8 +81,13 @@ export async function openStampedSocket(
   }
   // The first call switches stamping on and fails with ENOENT: nothing has come yet.
   functions.ioctl(fd, SIOCGSTAMPNS, Buffer.alloc(TIMESPEC_BYTES));
-  const socket = await adopt(fd, address.family);
-  return { available: true, socket: stamped(native, fd, socket) };
+  try {
+    const socket = await adopt(fd, address.family);
+    return { available: true, socket: stamped(native, fd, socket) };
+  } catch (error) {
+    functions.close(fd);
+    throw error;
+  }
 }
 
 /** From here on the descriptor is dgram's, which closes it. */
