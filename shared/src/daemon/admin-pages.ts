@@ -3,8 +3,8 @@ import { STATUS_CODES } from 'node:http';
 import { choice, duration } from '../config/kinds.ts';
 import { quote } from '../config/problems.ts';
 import type { Readiness } from './admin-client.ts';
-import { type LogLevel, logLevels } from './log.ts';
 import type { LogLevelState } from './log-level.ts';
+import { type LogLevel, logLevels } from './log-levels.ts';
 import type { MetricFamily } from './metrics.ts';
 import { formatMetrics } from './metrics-text.ts';
 

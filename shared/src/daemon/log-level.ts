@@ -1,6 +1,7 @@
 /** The level of a log: the configured one, or for a time another one that somebody asked for. */
 import { formatDurationMs } from '../config/units.ts';
-import type { Log, LogLevel } from './log.ts';
+import type { Log } from './log.ts';
+import type { LogLevel } from './log-levels.ts';
 
 export interface LogLevelState {
   /** In force now. */

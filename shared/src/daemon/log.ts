@@ -4,10 +4,7 @@
  */
 import { type DestinationStream, pino } from 'pino';
 import { LineWriter } from './line-writer.ts';
-
-/** Least urgent last, as `--log-level` takes them. */
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
-export type LogLevel = (typeof logLevels)[number];
+import type { LogLevel } from './log-levels.ts';
 
 /** A record's fields but for those that every record has. They are written in the order given. */
 export interface RecordFields {

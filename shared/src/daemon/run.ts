@@ -11,10 +11,10 @@ import type { ConfigOf, Settings } from '../config/settings.ts';
 import { exitCodes } from '../errors.ts';
 import { softDescriptorLimit } from '../server/descriptors.ts';
 import { takeInheritedDescriptor } from './activation.ts';
-import { type Admin, openAdmin } from './admin.ts';
+import type { Admin } from './admin.ts';
 import type { AdminSubject } from './admin-pages.ts';
 import { CONFIG_VARIABLE, readConfiguration } from './configuration.ts';
-import { createLog, type Log } from './log.ts';
+import type { Log } from './log.ts';
 import { LogLevelControl } from './log-level.ts';
 import { type ServiceManager, serviceManager } from './notify.ts';
 import { ProcessMetrics } from './process-metrics.ts';
@@ -91,6 +91,8 @@ async function serve<S extends Settings>(
 ): Promise<number> {
   const { service: name, settings, createServer } = definition;
   const running = new RunningConfiguration(name, settings, resolved);
+  // What only a running daemon needs is loaded when it runs: every client command passes through here too.
+  const { createLog } = await import('./log.ts');
   const log = createLog({ service: name, level: daemonPart(running).logLevel });
   const level = new LogLevelControl(log, daemonPart(running).logLevel);
   reportCrashes(log);
@@ -181,6 +183,7 @@ function reloadOnHangUp<S extends Settings>(
 
 async function openAdminSocket({ adminSocket }: DaemonConfig, log: Log, subject: AdminSubject): Promise<Admin> {
   if (adminSocket === 'off') return { close: async () => {} };
+  const { openAdmin } = await import('./admin.ts');
   return openAdmin({ path: adminSocket, log, subject });
 }
 

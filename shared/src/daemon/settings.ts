@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { choice, duration, text } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
-import { logLevels } from './log.ts';
+import { logLevels } from './log-levels.ts';
 import { MAX_SOCKET_PATH_BYTES, runFolder } from './state-folder.ts';
 
 /** Each process has a socket of its own beside it, with its pid in the name. */

@@ -1,7 +1,8 @@
 /** What the tests of UDP share: a log that is kept, sources made from text, sockets that talk. */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { createLog, type Log, type LogLevel } from '../../src/daemon/log.ts';
+import { createLog, type Log } from '../../src/daemon/log.ts';
+import type { LogLevel } from '../../src/daemon/log-levels.ts';
 import { SourceAddress, SourceReader } from '../../src/server/source-address.ts';
 
 export interface LogRecord {
