@@ -121,9 +121,9 @@ export class DatagramGate {
   /**
    * Decides on a datagram that has arrived. Gives its source's row, or `DROPPED`.
    *
-   * @param view holds the payload, from `offset`, `length` bytes
+   * @param memory holds the payload, from `offset`, `length` bytes
    */
-  admit(source: SourceAddress, view: DataView, offset: number, length: number): number {
+  admit(source: SourceAddress, memory: Uint8Array, offset: number, length: number): number {
     this.#received += 1;
     this.#bytesIn += length;
     const refusal = this.#judgeSource(source);
@@ -136,7 +136,7 @@ export class DatagramGate {
     }
     this.#table.count(row, source, length);
     if (!this.#table.take(row, this.#nowMs)) return this.#dropKnown(row, source, 'rate-limited');
-    if (this.#loopWatch.shouldBreak(source, view, offset, length)) return this.#dropKnown(row, source, 'loop-guard');
+    if (this.#loopWatch.shouldBreak(source, memory, offset, length)) return this.#dropKnown(row, source, 'loop-guard');
     return row;
   }
 
@@ -162,8 +162,8 @@ export class DatagramGate {
   }
 
   /** Notes an answer that is now sent, to the source of a datagram that was admitted just before. */
-  answered(row: number, source: SourceAddress, view: DataView, offset: number, length: number): void {
-    this.#loopWatch.answered(source, view, offset, length);
+  answered(row: number, source: SourceAddress, memory: Uint8Array, offset: number, length: number): void {
+    this.#loopWatch.answered(source, memory, offset, length);
     this.#countAnswer(row, 1, length);
   }
 

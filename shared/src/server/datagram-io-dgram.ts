@@ -94,15 +94,14 @@ class DgramIo implements DatagramIo {
     const { gate, answer, clock } = this.#exchange;
     const source = this.#source;
     const { length } = memory;
-    const view = new DataView(memory.buffer, memory.byteOffset, length);
     gate.tick(clock());
     this.#reader.read(peer.address, peer.port, source);
-    const row = gate.admit(source, view, 0, length);
+    const row = gate.admit(source, memory, 0, length);
     if (row === DROPPED) return;
     const answered = answer(memory, 0, length);
     if (answered < 0) return;
     const bytes = Math.min(answered, length);
-    gate.answered(row, source, view, 0, bytes);
+    gate.answered(row, source, memory, 0, bytes);
     this.#send(memory, bytes, peer);
   }
 
@@ -112,7 +111,8 @@ class DgramIo implements DatagramIo {
       return;
     }
     this.#waiting += 1;
-    this.#socket.send(memory, 0, bytes, peer.port, peer.address, (error) => {
+    const answer = bytes === memory.length ? memory : memory.subarray(0, bytes);
+    this.#socket.send(answer, peer.port, peer.address, (error) => {
       this.#waiting -= 1;
       if (error !== null) this.#fail(peer, bytes);
     });

@@ -41,7 +41,7 @@ export class LoopWatch {
   /**
    * Whether a datagram that just arrived should get no answer. When it gets one, `answered` is called with it.
    */
-  shouldBreak(source: SourceAddress, view: DataView, offset: number, length: number): boolean {
+  shouldBreak(source: SourceAddress, memory: Uint8Array, offset: number, length: number): boolean {
     const words = this.#words;
     const at = this.#placeOf(source);
     if (!this.#isOf(at, source)) {
@@ -57,7 +57,7 @@ export class LoopWatch {
     }
     const row = words[at + ROW] ?? 0;
     const doublings = words[at + DOUBLINGS] ?? 0;
-    if (this.#fingerprint(row, doublings, view, offset, length) !== words[at + FINGERPRINT]) {
+    if (this.#fingerprint(row, doublings, memory, offset, length) !== words[at + FINGERPRINT]) {
       words[at + ROW] = 0;
       return false;
     }
@@ -71,11 +71,11 @@ export class LoopWatch {
   }
 
   /** Notes what is sent back to the source of the datagram that `shouldBreak` was last asked about. */
-  answered(source: SourceAddress, view: DataView, offset: number, length: number): void {
+  answered(source: SourceAddress, memory: Uint8Array, offset: number, length: number): void {
     const words = this.#words;
     const at = this.#placeOf(source);
     const row = words[at + ROW] ?? 0;
-    words[at + FINGERPRINT] = this.#fingerprint(row, words[at + DOUBLINGS] ?? 0, view, offset, length);
+    words[at + FINGERPRINT] = this.#fingerprint(row, words[at + DOUBLINGS] ?? 0, memory, offset, length);
   }
 
   #placeOf({ w0, w1, w2, w3, port }: SourceAddress): number {
@@ -94,30 +94,33 @@ export class LoopWatch {
     );
   }
 
-  #fingerprint(row: number, doublings: number, view: DataView, offset: number, length: number): number {
+  #fingerprint(row: number, doublings: number, memory: Uint8Array, offset: number, length: number): number {
     const whole = row + COMPARED_WHOLLY >= rowLimit(doublings);
     const edge = whole ? length : EDGE_BYTES;
-    if (length <= 2 * edge) return hashBytes(length ^ this.#seed, view, offset, length);
-    const start = hashBytes(length ^ this.#seed, view, offset, edge);
-    return hashBytes(start, view, offset + length - edge, edge);
+    if (length <= 2 * edge) return hashBytes(length ^ this.#seed, memory, offset, length);
+    const start = hashBytes(length ^ this.#seed, memory, offset, edge);
+    return hashBytes(start, memory, offset + length - edge, edge);
   }
 }
 
-/** Compared at either end: where formats put their sequence numbers and times. */
-const EDGE_BYTES = 32;
+/** Compared at either end. What differs in between is found when payloads are compared by all of their bytes. */
+const EDGE_BYTES = 8;
 
 const rowLimit = (doublings: number): number => FIRST_ROW * 2 ** doublings;
 
 /** Family and port in one word; a place that was never used matches no source, since no family is 0. */
 const portWord = ({ family, port }: SourceAddress): number => family * 65_536 + port;
 
-function hashBytes(seed: number, view: DataView, offset: number, length: number): number {
+function hashBytes(seed: number, memory: Uint8Array, offset: number, length: number): number {
   let hash = seed;
   const wholeWords = offset + (length & ~3);
   for (let at = offset; at < wholeWords; at += 4) {
-    hash = Math.imul(hash ^ view.getUint32(at, true), 0x9e37_79b1);
+    hash = Math.imul(hash ^ wordAt(memory, at), 0x9e37_79b1);
     hash ^= hash >>> 15;
   }
-  for (let at = wholeWords; at < offset + length; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x9e37_79b1);
+  for (let at = wholeWords; at < offset + length; at++) hash = Math.imul(hash ^ (memory[at] ?? 0), 0x9e37_79b1);
   return mix(hash);
 }
+
+const wordAt = (memory: Uint8Array, at: number): number =>
+  (memory[at] ?? 0) | ((memory[at + 1] ?? 0) << 8) | ((memory[at + 2] ?? 0) << 16) | ((memory[at + 3] ?? 0) << 24);

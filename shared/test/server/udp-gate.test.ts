@@ -5,7 +5,7 @@ import { DatagramGate, DROPPED } from '../../src/server/datagram-gate.ts';
 import { dropReasonNames } from '../../src/server/datagram-reasons.ts';
 import type { SourceAddress } from '../../src/server/source-address.ts';
 import type { RatePerSource } from '../../src/server/udp-settings.ts';
-import { keptLog, source, viewOf } from './udp-support.ts';
+import { keptLog, source } from './udp-support.ts';
 
 const open = createAccessList({ allow: [], deny: [] });
 
@@ -38,9 +38,9 @@ function gateOf({ ratePerSource = 0, maxSources = 1_000, access = open }: Limits
   const arrive = (from: SourceAddress): boolean => {
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32BE(sequence++);
-    const row = gate.admit(from, viewOf(bytes), 0, bytes.length);
+    const row = gate.admit(from, bytes, 0, bytes.length);
     if (row === DROPPED) return false;
-    gate.answered(row, from, viewOf(bytes), 0, bytes.length);
+    gate.answered(row, from, bytes, 0, bytes.length);
     return true;
   };
   const drops = () => records.filter(({ event }) => event === 'datagram-dropped');

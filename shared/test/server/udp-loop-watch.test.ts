@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { FIRST_ROW, LoopWatch } from '../../src/server/loop-watch.ts';
-import { source, viewOf } from './udp-support.ts';
+import { source } from './udp-support.ts';
 
 /** An echo: what arrives is answered with itself, unless the watch says not to. */
 function echoOf(watch: LoopWatch) {
   return (from: ReturnType<typeof source>, bytes: Uint8Array): boolean => {
-    const view = viewOf(bytes);
-    if (watch.shouldBreak(from, view, 0, bytes.length)) return false;
-    watch.answered(from, view, 0, bytes.length);
+    if (watch.shouldBreak(from, bytes, 0, bytes.length)) return false;
+    watch.answered(from, bytes, 0, bytes.length);
     return true;
   };
 }
@@ -57,8 +56,8 @@ describe('the loop watch', () => {
     }
   });
 
-  test('numbered datagrams of one size are never in a row, wherever the number stands at an end', () => {
-    for (const offset of [0, 28, 1_368, 1_396]) {
+  test('numbered datagrams of one size lose nothing, wherever the number stands', () => {
+    for (const offset of [0, 28, 700, 1_396]) {
       const echo = echoOf(new LoopWatch(1));
       const bytes = Buffer.alloc(1_400, 7);
       for (let sent = 0; sent < 3 * FIRST_ROW; sent++) {
@@ -79,7 +78,7 @@ describe('the loop watch', () => {
   test('equal datagrams that got no answer are no loop', () => {
     const watch = new LoopWatch(1);
     for (let sent = 0; sent < 3 * FIRST_ROW; sent++) {
-      expect(watch.shouldBreak(peer, viewOf(payload), 0, payload.length)).toBe(false);
+      expect(watch.shouldBreak(peer, payload, 0, payload.length)).toBe(false);
     }
   });
 });
