@@ -4,6 +4,7 @@ import { glob, readdir, readFile } from 'node:fs/promises';
 import { dirname, join, normalize, relative } from 'node:path';
 import { nameSettings, type Settings } from '@small-servers/shared/config/settings';
 import { errorKinds } from '@small-servers/shared/errors';
+import { framingErrorCodes } from '@small-servers/shared/framing/errors';
 import { closeReasons, refusalReasons } from '@small-servers/shared/server/reasons';
 import { describe, expect, test } from 'vitest';
 import { repository, runProgram } from './support/daemon.ts';
@@ -163,8 +164,9 @@ describe('imports go down', () => {
 describe('documents', () => {
   test('every error code has its row in docs/errors.md, with its exit code, and no other has', async () => {
     const page = await read('docs/errors.md');
+    const codes = [...Object.keys(errorKinds), ...Object.keys(framingErrorCodes)];
     expect((await rows('docs/errors.md')).filter((name) => /^[A-Z_]+$/.test(name)).toSorted()).toEqual(
-      Object.keys(errorKinds).toSorted(),
+      codes.toSorted(),
     );
     for (const [code, { exitCode }] of Object.entries(errorKinds)) {
       expect(page).toMatch(new RegExp(`^\\| \`${code}\` +\\| ${exitCode} `, 'm'));

@@ -1,8 +1,8 @@
 /** README.md: a newcomer's session, played from the first command to the last with a fleet of its own. */
 import { readFile, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { repository } from './support/daemon.ts';
-import { TestFleet } from './support/fleet.ts';
+import { nodePath, repository } from './support/daemon.ts';
+import { serviceNames, TestFleet } from './support/fleet.ts';
 import { program, testWith } from './support/programs.ts';
 import { binFolder, isAsShown, readSessions, runSession } from './support/sessions.ts';
 
@@ -31,7 +31,8 @@ describe('README.md', { timeout: PATIENCE_MS }, () => {
       .replace(/^npx pnpm@12 (start|stop|reload|status|preflight)$/, 'fleet $1')
       .replace(/^npx pnpm@12 (?=echo-tcp |nettool )/, '')
       .replaceAll(SHOWN_PORT, String(fleet.port(/^nc -u|udp/.test(command) ? 'udp-echo' : 'echo-tcp')))
-      .replaceAll('logs/', `${fleet.state}/logs/`);
+      .replaceAll('logs/', `${fleet.state}/logs/`)
+      .replace(/^npx pnpm@12 logs/, `${nodePath} ${repository}shared/src/logs/main.ts`);
   const there = (printed: string): string =>
     services.reduce((text, service) => text.replaceAll(String(fleet.port(service)), SHOWN_PORT), printed);
 
@@ -48,7 +49,7 @@ describe('README.md', { timeout: PATIENCE_MS }, () => {
         }
       };
       // A record goes through pm2 on its way to the file: it may be there a moment after its connection's end.
-      if (exchanges[0]?.command.startsWith('tail ')) await vi.waitFor(check, { timeout: 10_000 });
+      if (/^(?:tail|npx pnpm@12 logs) /.test(exchanges[0]?.command ?? '')) await vi.waitFor(check, { timeout: 10_000 });
       else await check();
     });
   }
@@ -61,7 +62,7 @@ describe('README.md', { timeout: PATIENCE_MS }, () => {
 test('every file and every root script that the README names is there', async () => {
   const text = await readFile(`${repository}README.md`, 'utf8');
   const { scripts } = JSON.parse(await readFile(`${repository}package.json`, 'utf8')) as { scripts: object };
-  const bins = ['echo-tcp', 'nettool'];
+  const bins = [...(await serviceNames()), 'nettool'];
   for (const [, name = ''] of text.matchAll(/npx pnpm@12 ([a-z-]+)/g)) {
     expect([...Object.keys(scripts), ...bins], `npx pnpm@12 ${name}`).toContain(name);
   }
