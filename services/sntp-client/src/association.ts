@@ -49,10 +49,11 @@ export class Association {
     const expected = this.estimate(sample.atSeconds, rate);
     this.#filter = addSample(this.#filter, sample);
     if (expected === undefined) return false;
-    const longer = Math.max(0, sample.delaySeconds - expected.sample.delaySeconds);
+    // Whichever of the two was longer under way can be off by as much as it was longer.
+    const queued = Math.abs(sample.delaySeconds - expected.sample.delaySeconds);
     const ageSeconds = Math.max(0, sample.atSeconds - expected.sample.atSeconds);
     const explained =
-      ALLOWED_JITTERS * expected.jitterSeconds + longer / 2 + rate.uncertainty * ageSeconds + ALLOWED_SECONDS;
+      ALLOWED_JITTERS * expected.jitterSeconds + queued / 2 + rate.uncertainty * ageSeconds + ALLOWED_SECONDS;
     return Math.abs(sample.offsetSeconds - expected.offsetSeconds) > explained;
   }
 

@@ -162,11 +162,16 @@ describe.concurrent('replies at the wrong moment', () => {
 
   test('a thousand bad datagrams for one request are not a thousand and one', async () => {
     const { port } = await serve(({ reply }) => {
-      for (let count = 0; count < 1_200; count++) reply(Buffer.alloc(1));
+      // In portions that a socket's buffer holds.
+      const send = (portions: number): void => {
+        for (let count = 0; count < 100; count++) reply(Buffer.alloc(1));
+        if (portions > 1) setTimeout(send, 5, portions - 1);
+      };
+      send(14);
     });
-    const [event] = await ask({ port });
+    const [event] = await ask({ port, timeoutMs: 4_000 });
     expect(word(event?.outcome)).toBe('short');
-    expect(event?.ignored.length).toBeLessThanOrEqual(1_000);
+    expect(event?.ignored).toHaveLength(1_000);
   });
 
   test('a kiss ends the burst: nothing more is asked', async () => {
@@ -382,6 +387,21 @@ describe.concurrent('NTS', () => {
       expect(server.seen).toHaveLength(0);
     },
   );
+
+  test('an address that gives keys and no time is followed by the next, with keys of its own', async () => {
+    const server = await serve((request) => request.reply(prove(request)));
+    const asked: string[] = [];
+    const events = await ask({
+      port: 4460,
+      addresses: ['127.0.0.2', '127.0.0.1'],
+      exchangeKeys: (options) => {
+        asked.push(options.address);
+        return exchangeKeysWith(server.port)(options);
+      },
+    });
+    expect(asked).toEqual(['127.0.0.2', '127.0.0.1']);
+    expect(events.map(({ outcome }) => word(outcome))).toEqual(['refused', 'sample']);
+  });
 
   test('a cookie is sent once, what replies bring is used, and no key exchange comes twice', async () => {
     let exchanges = 0;

@@ -119,6 +119,27 @@ describe('polling', () => {
     expect(clock?.offsetMs).toBeCloseTo(-250, -1);
   });
 
+  test('a clock that runs off steadily is no surprise: the interval grows from the eighth poll on', async () => {
+    const world = new World({ aheadSeconds: 0, driftRate: 90e-6 });
+    const { asked } = watch({ world, servers: { a: { path: lan } } });
+    await world.run(3_600);
+    const gaps = gapsOf(asked.get('a') ?? []);
+    expect(gaps.findIndex((gap) => gap > 100)).toBe(7);
+  });
+
+  test('the same sample carried forward is no second opinion on the drift', async () => {
+    let silent = false;
+    const outcome = (): ExchangeOutcome | undefined => (silent ? { kind: 'timed-out' } : undefined);
+    const { world, of } = watch({ servers: { a: { path: lan, outcome } } });
+    await world.run(4 * 3_600);
+    silent = true;
+    await world.run(1_100);
+    const known = of('clock').at(-1)?.driftUncertaintyPpm;
+    await world.run(8 * 3_600);
+    expect(known).toBeGreaterThan(0);
+    expect(of('clock').at(-1)?.driftUncertaintyPpm).toBe(known);
+  });
+
   test('no majority is a warning, and no offset', async () => {
     const { world, of } = watch({ servers: { a: { path: lan }, b: { path: lan, lieSeconds: 5 } } });
     await world.run(20);
@@ -166,7 +187,14 @@ describe('the memory over restarts', () => {
 
   test('what is asked is on disk before the first packet leaves', async () => {
     const order: string[] = [];
-    const memory: PollMemory = { recall: () => undefined, remember: async () => void order.push('remembered') };
+    const memory: PollMemory = {
+      recall: () => undefined,
+      remember: async () => {
+        // A disk takes its time.
+        await new Promise((resolve) => setImmediate(resolve));
+        order.push('remembered');
+      },
+    };
     const prober: Prober = { run: async () => void order.push('asked') };
     const { world } = watch({ memory, servers: { a: prober } });
     await world.run(1);
@@ -214,8 +242,13 @@ describe('a clock that is set', () => {
   test('is noticed, everything measured before is forgotten, and it is measured anew', async () => {
     const { world, of } = watch({ servers: { a: { path: lan }, b: { path: lan }, c: { path: lan } } });
     await world.run(2_000);
+    const before = of('clock').length;
     world.step(-30);
     await world.run(1_100);
+    // Not one of them still mixes what was measured before with what is measured now.
+    const after = of('clock').slice(before);
+    expect(after.length).toBeGreaterThan(2);
+    for (const { boundMs = 0 } of after) expect(boundMs).toBeLessThan(100);
     expect(of('clock-stepped')).toHaveLength(1);
     expect(of('clock-stepped')[0]?.stepMs).toBeCloseTo(-30_000, 0);
     const last = of('clock').at(-1);
