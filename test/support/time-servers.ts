@@ -5,14 +5,13 @@ import { once } from 'node:events';
 import { existsSync, globSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { findProgram, type Need, program, root } from './programs.ts';
+import { findProgram, type Need, program } from './programs.ts';
 
-/** chronyd can be told which user to be only by root. */
-export const chrony: readonly Need[] = [program('chronyd'), root];
+export const chrony: readonly Need[] = [program('chronyd')];
 
 const libfaketime = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1')[0] ?? '';
 export const faketime: Need = { name: 'libfaketime', met: existsSync(libfaketime) };
@@ -82,7 +81,7 @@ export async function startChrony({
   const env = pretended === undefined ? {} : { LD_PRELOAD: libfaketime, FAKETIME: pretended, FAKETIME_DONT_RESET: '1' };
   const child = spawn(
     findProgram('chronyd') ?? 'chronyd',
-    ['-4', '-x', '-d', '-u', 'root', '-U', '-f', `${folder}/chrony.conf`],
+    ['-4', '-x', '-d', '-u', userInfo().username, '-U', '-f', `${folder}/chrony.conf`],
     {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: process.env.PATH, ...env },

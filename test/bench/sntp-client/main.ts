@@ -7,7 +7,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -82,7 +82,7 @@ const chronydQuery: Asker = async (port) => {
   const folder = await mkdtemp(join(tmpdir(), 'bench-chronyd-'));
   const server = `server 127.0.0.1 port ${port} iburst maxsamples 1`;
   const settings = [server, `pidfile ${folder}/pid`, 'cmdport 0', 'bindcmdaddress /'];
-  const args = ['-4', '-Q', '-t', '3', '-U', '-u', 'root', '-f', '/dev/null', ...settings];
+  const args = ['-4', '-Q', '-t', '3', '-U', '-u', userInfo().username, '-f', '/dev/null', ...settings];
   try {
     const { stdout, stderr } = await execFileAsync(findProgram('chronyd') ?? 'chronyd', args);
     const seconds = /wrong by (-?[\d.]+) seconds/.exec(stdout + stderr)?.[1];
