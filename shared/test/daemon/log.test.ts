@@ -34,6 +34,18 @@ describe('a record', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ event: 'x', preview: hostile, msg: hostile });
   });
 
+  test('what JSON has no words for is written all the same, on one line', () => {
+    const { log, lines } = start();
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    log.info({ event: 'x', circle }, 'y');
+    log.info({ event: 'x', big: 1n, left: undefined, none: null, not: Number.NaN }, 'y');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { event: 'x', msg: 'y' },
+      { event: 'x', none: null, msg: 'y' },
+    ]);
+  });
+
   test('below the level is not written, and the hot path can ask beforehand', () => {
     const { log, lines } = start('info');
     log.debug({ event: 'x' }, 'y');

@@ -15,7 +15,7 @@ const ways: Readonly<Record<string, (fd: number) => Lines>> = {
   'no-log': () => ({ write: () => {} }),
   discard: () => ({ write: () => {} }),
   'each-line': (fd) => destination({ fd, sync: true }),
-  'first-then-turn': (fd) => new LineWriter({ fd }),
+  batched: (fd) => new LineWriter({ fd }),
   'async-4k': (fd) => destination({ fd, sync: false, minLength: 4096 }),
   worker: (fd) => {
     const code = `const { writeSync } = require('fs'); const { parentPort } = require('worker_threads');
