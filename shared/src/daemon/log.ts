@@ -4,7 +4,7 @@
  */
 import { type DestinationStream, pino } from 'pino';
 import { LineWriter } from './line-writer.ts';
-import type { LogLevel } from './log-levels.ts';
+import { type LogLevel, logLevels } from './log-levels.ts';
 
 /** A record's fields but for those that every record has. They are written in the order given. */
 export interface RecordFields {
