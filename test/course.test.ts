@@ -6,8 +6,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { repository, startDaemon } from './support/daemon.ts';
 import { program, testWith } from './support/programs.ts';
 import { binFolder, isAsShown, readSessions, runSession, type Session } from './support/sessions.ts';
+import { chrony, startChrony } from './support/time-servers.ts';
 
-const folder = binFolder(['nettool']);
+const folder = binFolder(['nettool', 'udp-echo', 'sntp-client']);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Stops what was started. */
@@ -22,6 +23,20 @@ const companions: Readonly<
     start: async (args) => {
       const daemon = await startDaemon('echo-tcp', args);
       return { port: daemon.port, stop: () => daemon.stop('SIGKILL') };
+    },
+  },
+  'udp-echo': {
+    shownPort: 7007,
+    start: async (args) => {
+      const daemon = await startDaemon('udp-echo', args);
+      return { port: daemon.port, stop: () => daemon.stop('SIGKILL') };
+    },
+  },
+  chrony: {
+    shownPort: 11_123,
+    start: async () => {
+      const server = await startChrony();
+      return { port: server.port, stop: () => server[Symbol.asyncDispose]() };
     },
   },
   /** A server that takes connections and says nothing. */
@@ -62,14 +77,18 @@ describe.each(['docs/course.md', 'docs/nettool.md'])('%s', (page) => {
 
   for (const session of readSessions(text)) {
     const [first] = session.exchanges;
-    testWith(needs, `line ${session.line}: ${first?.command}`, async () => {
-      const printed = await run(session);
-      expect(printed).toHaveLength(session.exchanges.length);
-      for (const [index, { command, output }] of session.exchanges.entries()) {
-        if (isAsShown(output, printed[index] ?? '')) continue;
-        expect(`$ ${command}\n${printed[index]}`).toBe(`$ ${command}\n${output.join('\n')}\n`);
-      }
-    });
+    testWith(
+      session.needs.includes('chrony') ? [...needs, ...chrony] : needs,
+      `line ${session.line}: ${first?.command}`,
+      async () => {
+        const printed = await run(session);
+        expect(printed).toHaveLength(session.exchanges.length);
+        for (const [index, { command, output }] of session.exchanges.entries()) {
+          if (isAsShown(output, printed[index] ?? '')) continue;
+          expect(`$ ${command}\n${printed[index]}`).toBe(`$ ${command}\n${output.join('\n')}\n`);
+        }
+      },
+    );
   }
 
   test('the source it points at is there', () => {
