@@ -3,6 +3,7 @@ import { openSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { LineWriter } from '@small-servers/shared/daemon/line-writer';
 import { createLog } from '@small-servers/shared/daemon/log';
+import type { LogLevel } from '@small-servers/shared/daemon/log-levels';
 import { listenTcp } from '@small-servers/shared/server/tcp';
 import { destination } from 'pino';
 
@@ -15,6 +16,7 @@ const ways: Readonly<Record<string, (fd: number) => Lines>> = {
   'no-log': () => ({ write: () => {} }),
   discard: () => ({ write: () => {} }),
   'each-line': (fd) => destination({ fd, sync: true }),
+  info: (fd) => new LineWriter({ fd }),
   batched: (fd) => new LineWriter({ fd }),
   'async-4k': (fd) => destination({ fd, sync: false, minLength: 4096 }),
   worker: (fd) => {
@@ -26,12 +28,14 @@ const ways: Readonly<Record<string, (fd: number) => Lines>> = {
   },
 };
 
+const levels: Readonly<Record<string, LogLevel>> = { 'no-log': 'fatal', info: 'info' };
+
 const [port = '', way = '', file = ''] = process.argv.slice(2);
 const open = ways[way];
 if (open === undefined) throw new Error(`there is no way ${way}; there are ${Object.keys(ways).join(', ')}`);
 const log = createLog({
   service: 'echo-tcp',
-  level: way === 'no-log' ? 'fatal' : 'debug',
+  level: levels[way] ?? 'debug',
   stream: open(openSync(file, 'a')),
 });
 await listenTcp({
