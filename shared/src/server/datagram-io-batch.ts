@@ -85,7 +85,8 @@ interface BatchIoOptions {
   readonly close: () => void;
 }
 
-class BatchIo implements DatagramIo {
+/** Exported for tests, which put another system under it. */
+export class BatchIo implements DatagramIo {
   readonly fd: number;
   readonly #batch: DatagramBatch;
   readonly #family: 4 | 6;
@@ -188,15 +189,20 @@ class BatchIo implements DatagramIo {
         return;
       }
       // The first of those unsent is the one that failed; the others may go elsewhere.
-      const slot = batch.unsentSlot();
-      this.#readSource(slot);
-      this.#exchange.gate.failed(this.#source, this.#answerBytes[slot] ?? 0);
-      batch.skip();
+      this.#giveUpNext();
     }
+  }
+
+  #giveUpNext(): void {
+    const slot = this.#batch.unsentSlot();
+    this.#readSource(slot);
+    this.#exchange.gate.failed(this.#source, this.#answerBytes[slot] ?? 0);
+    this.#batch.skip();
   }
 
   async drain(): Promise<void> {
     this.#exchangeBatches(BATCHES_OF_A_DRAIN);
+    while (this.#batch.unsent > 0) this.#giveUpNext();
   }
 
   async close(): Promise<void> {
