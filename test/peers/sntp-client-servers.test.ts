@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import { Daemon, nodePath, repository, runProgram } from '../support/daemon.ts';
-import { type Need, program, testWith } from '../support/programs.ts';
+import { findProgram, type Need, program, testWith } from '../support/programs.ts';
 import { chrony, faketime, makeCertificate, startChrony } from '../support/time-servers.ts';
 
 /** Requests to servers of our own may follow one another quickly. */
@@ -139,7 +139,7 @@ async function canUnshare(): Promise<boolean> {
 }
 
 testWith(
-  [program('ntpd'), program('ip'), namespaces],
+  [program('ntpd'), program('ip'), program('unshare'), namespaces],
   'ntpsec in a network of its own: its genuine RATE is understood',
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sntp-ntpsec-'));
@@ -150,8 +150,9 @@ testWith(
     const client = `${nodePath} ${repository}test/support/ask-often.ts 127.0.0.1 123 120 25`;
     const script = [
       'ip link set lo up',
-      `ntpd -n -c ${folder}/ntp.conf >/dev/null 2>&1 & server=$!`,
-      'until grep -q ":007B" /proc/net/udp; do sleep 0.02; done',
+      `${findProgram('ntpd')} -n -c ${folder}/ntp.conf >/dev/null 2>&1 & server=$!`,
+      // A server that ended is not waited for.
+      'until grep -q ":007B" /proc/net/udp; do kill -0 $server || exit 1; sleep 0.02; done',
       client,
       'kill $server',
       'wait $server 2>/dev/null',

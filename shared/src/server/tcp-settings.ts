@@ -1,17 +1,10 @@
 /** The settings that every TCP listener has. */
-import { choice, count, duration, port, size, text, toggle } from '../config/kinds.ts';
+import { choice, count, duration, port, size,  toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
 import { accessSettings } from './access-settings.ts';
 import { connectionsForDescriptors, RESERVED_DESCRIPTORS } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
-
-/** Host names and addresses; the system judges the rest when it binds. */
-const host = text({
-  allowed: 'an address or a host name, such as 127.0.0.1, :: or localhost',
-  placeholder: 'ADDRESS',
-  maxLength: 253,
-  accepts: (value) => /^[\p{L}\p{N}._:%-]+$/u.test(value),
-});
+import { host } from './host-kind.ts';
 
 /** The largest that Linux can be asked for: it keeps twice the size in a signed 32-bit number. */
 const bufferSize = size({ min: 1, max: 2 ** 30, off: true });
@@ -19,7 +12,7 @@ const bufferSize = size({ min: 1, max: 2 ** 30, off: true });
 /** The rows, with the service's own default port. */
 export function tcpSettings(defaultPort: number) {
   return {
-    host: setting(host, {
+    host: setting(host(), {
       default: '127.0.0.1',
       group: 'Listening',
       help: 'address to listen on; :: takes IPv6 and IPv4, 0.0.0.0 IPv4 alone',

@@ -135,6 +135,7 @@ export class TcpListener implements Service<ListenerConfig> {
   #drainStartedMs: number | undefined;
   #accepted = 0;
   #acceptErrors = 0;
+  #acceptErrorLogged = false;
 
   constructor(server: Server, options: TcpListenerOptions, buffers: BufferReport) {
     const { config, log, signal } = options;
@@ -157,12 +158,12 @@ export class TcpListener implements Service<ListenerConfig> {
     this.listeners = [{ transport: 'tcp', address, port, ...inherited, ...sizes }];
     server.on('connection', (socket) => this.#accept(socket));
     // accept(2) failing is the machine's trouble (ENFILE, ENOBUFS): the listener stays and tries again.
-    server.on('error', (error) => {
-      this.#acceptErrors += 1;
-      log.error({ event: 'accept-failed', code: systemCode(error) }, error.message);
-    });
+    server.on('error', (error) => this.#acceptFailed(error));
     this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
-    this.#refusalTimer = setInterval(() => this.#refusals.report(), REFUSAL_INTERVAL_MS);
+    this.#refusalTimer = setInterval(() => {
+      this.#refusals.report();
+      this.#acceptErrorLogged = false;
+    }, REFUSAL_INTERVAL_MS);
     if (signal.aborted) this.#drain();
     else signal.addEventListener('abort', () => this.#drain(), { once: true });
   }
@@ -266,6 +267,15 @@ export class TcpListener implements Service<ListenerConfig> {
     if (this.#access.open || remoteAddress === undefined) return true;
     const address = parseAddress(remoteAddress);
     return address.ok && this.#access.allows(address.value);
+  }
+
+  /** Counted each time, logged once an interval: it may come as fast as the loop turns. */
+  #acceptFailed(error: Error): void {
+    this.#acceptErrors += 1;
+    if (this.#acceptErrorLogged) return;
+    this.#acceptErrorLogged = true;
+    const failed = this.#acceptErrors;
+    this.#options.log.error({ event: 'accept-failed', code: systemCode(error), failed }, error.message);
   }
 
   /** One look at every connection; a table of 10,000 takes a few milliseconds. */
