@@ -1,5 +1,5 @@
 /** The settings that every TCP listener has. */
-import { choice, count, duration, port, size,  toggle } from '../config/kinds.ts';
+import { choice, count, duration, port, size, toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
 import { accessSettings } from './access-settings.ts';
 import { connectionsForDescriptors, RESERVED_DESCRIPTORS } from './admission.ts';
