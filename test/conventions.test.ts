@@ -38,7 +38,15 @@ describe('services', () => {
     test('has the files that every service has', async () => {
       // A service that listens nowhere serves no protocol.
       const serving = (await listens(service)) ? ['src/protocol.ts', 'src/server.ts'] : [];
-      const common = ['README.md', 'package.json', 'src/main.ts', ...serving, 'src/settings.ts', 'test'];
+      const common = [
+        'README.md',
+        'package.json',
+        'src/main.ts',
+        'src/program.ts',
+        ...serving,
+        'src/settings.ts',
+        'test',
+      ];
       expect(common.filter((file) => !existsSync(`${repository}services/${service}/${file}`))).toEqual([]);
     });
 

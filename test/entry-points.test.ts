@@ -1,5 +1,5 @@
 /** The bins, spawned for real: what they print, where, and with which exit code. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -153,5 +153,32 @@ describe('a client command', () => {
 
     const wrong = await runProgram('echo-tcp', ['probe', 'nowhere', '--size', '64', '--jsn']);
     expect([wrong.code, wrong.stderr.trimEnd().split('\n').length]).toEqual([78, 3]);
+  });
+});
+
+describe('the compile cache', () => {
+  test.each([
+    ...services.map((service) => [service, 'a state folder that is new', 'state'] as const),
+    ...services.map((service) => [service, 'one that can not be made', 'file/state'] as const),
+  ])('%s starts with %s', async (service, _, name) => {
+    const folder = await mkdtemp(join(tmpdir(), 'compile-cache-'));
+    try {
+      await writeFile(join(folder, 'file'), '');
+      const state = join(folder, name);
+      expect(await runProgram(service, ['--version'], { SMALL_SERVERS_STATE: state })).toMatchObject({
+        code: 0,
+        stderr: '',
+      });
+      const run = join(state, 'run');
+      const kept = await stat(run).then(
+        ({ mode }) => mode & 0o777,
+        () => undefined,
+      );
+      const modules = await readdir(join(run, 'compile-cache'), { recursive: true }).catch(() => []);
+      // Private: whoever may write there has his code run by us.
+      expect([kept, modules.length > 10]).toEqual(name === 'state' ? [0o700, true] : [undefined, false]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -1,10 +1,10 @@
 /**
  * The command line. yargs splits it and writes the help; nothing more is left to it, because it takes
  * `--port abc` for NaN, a forgotten value for the default and `--no-delay` for `delay: false`. Every
- * value is taken as text and judged by `layers.ts`.
+ * value is taken as text and judged by `layers.ts`. Splitting is yargs's own parser; yargs itself, 40 ms of a start, is
+ * loaded when help is asked for.
  */
-import yargs from 'yargs';
-import { Parser } from 'yargs/helpers';
+import Parser from 'yargs-parser';
 import type { FlagValue } from './layers.ts';
 import { nearestName } from './nearest.ts';
 import { didYouMean, type Problem, quote } from './problems.ts';
@@ -159,7 +159,7 @@ function split(argv: readonly string[], known: readonly string[], switches: read
 }
 
 /** yargs writes the help; it takes `port PORT` for a name, which shows what the value stands for. */
-function helpText(
+async function helpText(
   program: ProgramSyntax,
   command: CommandSyntax,
   showCommands: boolean,
@@ -167,6 +167,7 @@ function helpText(
   columns: number,
 ): Promise<string> {
   const usage = [program.name, ...(showCommands ? ['[COMMAND]'] : [command.name]), ...command.operands, '[OPTIONS]'];
+  const { default: yargs } = await import('yargs');
   const heading = showCommands ? program.describe : command.describe;
   let help = yargs([])
     .scriptName(program.name)

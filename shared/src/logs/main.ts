@@ -1,12 +1,5 @@
 #!/usr/bin/env node
-import manifest from '../../package.json' with { type: 'json' };
-import { runProgram } from '../cli/program.ts';
-import { show } from './show-command.ts';
-import { stats } from './stats-command.ts';
+/** The compile cache is on before the program is loaded: that halves the time to its first line. */
+import '../cli/compile-cache.ts';
 
-await runProgram({
-  name: 'pnpm logs',
-  version: manifest.version,
-  describe: 'Reads the logs of the fleet: live and rotated, of all services, in the order of time.',
-  commands: [show, stats],
-});
+await import('./program.ts');
