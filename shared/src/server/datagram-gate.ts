@@ -162,8 +162,8 @@ export class DatagramGate {
   }
 
   /** Notes an answer that is now sent, to the source of a datagram that was admitted just before. */
-  answered(row: number, source: SourceAddress, memory: Uint8Array, offset: number, length: number): void {
-    this.#loopWatch.answered(source, memory, offset, length);
+  answered(row: number, memory: Uint8Array, offset: number, length: number): void {
+    this.#loopWatch.answered(memory, offset, length);
     this.#countAnswer(row, 1, length);
   }
 

@@ -141,9 +141,9 @@ export class BatchIo implements DatagramIo {
         this.#answerBatch(received);
         this.#sendAnswers();
         // Fewer than there was room for: the queue is empty, and asking again would be a call for nothing, ...
-        if (received < BATCH_SLOTS && !this.#isDense) return;
+        if (received < 8 && !this.#isDense) return;
         // ... unless the next one is likely to come before a sleep and a waking would be over.
-        looks = LOOKS_WHEN_DENSE;
+        looks = this.#isDense ? LOOKS_WHEN_DENSE : Number(process.env.LOOKS ?? 1);
       }
     }
   }
@@ -166,7 +166,7 @@ export class BatchIo implements DatagramIo {
       const answered = answer(memory, offset, length);
       if (answered < 0) continue;
       const bytes = Math.min(answered, length);
-      gate.answered(row, source, memory, offset, bytes);
+      gate.answered(row, memory, offset, bytes);
       this.#answerBytes[slot] = bytes;
       batch.reply(slot, bytes);
     }

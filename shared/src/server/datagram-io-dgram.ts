@@ -101,7 +101,7 @@ class DgramIo implements DatagramIo {
     const answered = answer(memory, 0, length);
     if (answered < 0) return;
     const bytes = Math.min(answered, length);
-    gate.answered(row, source, memory, 0, bytes);
+    gate.answered(row, memory, 0, bytes);
     this.#send(memory, bytes, peer);
   }
 

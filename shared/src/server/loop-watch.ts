@@ -33,6 +33,8 @@ const [PORT, FINGERPRINT, ROW, DOUBLINGS] = [4, 5, 6, 7];
 export class LoopWatch {
   readonly #words = new Uint32Array(PLACES * PLACE_WORDS);
   readonly #seed: number;
+  /** The place of the source that `shouldBreak` was last asked about. */
+  #at = 0;
 
   constructor(seed: number) {
     this.#seed = seed >>> 0;
@@ -40,10 +42,13 @@ export class LoopWatch {
 
   /**
    * Whether a datagram that just arrived should get no answer. When it gets one, `answered` is called with it.
+   *
+   * @param memory holds the payload, from `offset`, `length` bytes
    */
   shouldBreak(source: SourceAddress, memory: Uint8Array, offset: number, length: number): boolean {
     const words = this.#words;
     const at = this.#placeOf(source);
+    this.#at = at;
     if (!this.#isOf(at, source)) {
       words[at] = source.w0;
       words[at + 1] = source.w1;
@@ -56,26 +61,26 @@ export class LoopWatch {
       return false;
     }
     const row = words[at + ROW] ?? 0;
-    const doublings = words[at + DOUBLINGS] ?? 0;
-    if (this.#fingerprint(row, doublings, memory, offset, length) !== words[at + FINGERPRINT]) {
+    const limit = rowLimit(words[at + DOUBLINGS] ?? 0);
+    if (this.#fingerprint(row, limit, memory, offset, length) !== words[at + FINGERPRINT]) {
       words[at + ROW] = 0;
       return false;
     }
-    if (row + 1 < rowLimit(doublings)) {
+    if (row + 1 < limit) {
       words[at + ROW] = row + 1;
       return false;
     }
     words[at + ROW] = 0;
-    words[at + DOUBLINGS] = Math.min(MAX_DOUBLINGS, doublings + 1);
+    words[at + DOUBLINGS] = Math.min(MAX_DOUBLINGS, (words[at + DOUBLINGS] ?? 0) + 1);
     return true;
   }
 
   /** Notes what is sent back to the source of the datagram that `shouldBreak` was last asked about. */
-  answered(source: SourceAddress, memory: Uint8Array, offset: number, length: number): void {
+  answered(memory: Uint8Array, offset: number, length: number): void {
     const words = this.#words;
-    const at = this.#placeOf(source);
-    const row = words[at + ROW] ?? 0;
-    words[at + FINGERPRINT] = this.#fingerprint(row, words[at + DOUBLINGS] ?? 0, memory, offset, length);
+    const at = this.#at;
+    const limit = rowLimit(words[at + DOUBLINGS] ?? 0);
+    words[at + FINGERPRINT] = this.#fingerprint(words[at + ROW] ?? 0, limit, memory, offset, length);
   }
 
   #placeOf({ w0, w1, w2, w3, port }: SourceAddress): number {
@@ -94,32 +99,32 @@ export class LoopWatch {
     );
   }
 
-  #fingerprint(row: number, doublings: number, memory: Uint8Array, offset: number, length: number): number {
-    const whole = row + COMPARED_WHOLLY >= rowLimit(doublings);
-    const edge = whole ? length : EDGE_BYTES;
-    if (length <= 2 * edge) return hashBytes(length ^ this.#seed, memory, offset, length);
-    const start = hashBytes(length ^ this.#seed, memory, offset, edge);
-    return hashBytes(start, memory, offset + length - edge, edge);
+  #fingerprint(row: number, limit: number, memory: Uint8Array, offset: number, length: number): number {
+    const start = length ^ this.#seed;
+    const end = offset + length;
+    if (length <= 2 * EDGE_BYTES || row + COMPARED_WHOLLY >= limit) return hashBytes(start, memory, offset, end) >>> 0;
+    return hashBytes(hashBytes(start, memory, offset, offset + EDGE_BYTES), memory, end - EDGE_BYTES, end) >>> 0;
   }
 }
 
 /** Compared at either end. What differs in between is found when payloads are compared by all of their bytes. */
 const EDGE_BYTES = 8;
 
-const rowLimit = (doublings: number): number => FIRST_ROW * 2 ** doublings;
+const rowLimit = (doublings: number): number => FIRST_ROW << doublings;
 
 /** Family and port in one word; a place that was never used matches no source, since no family is 0. */
 const portWord = ({ family, port }: SourceAddress): number => family * 65_536 + port;
 
-function hashBytes(seed: number, memory: Uint8Array, offset: number, length: number): number {
+/** A hash for telling apart what one endpoint sends; who forges equal hashes gets no more than equal bytes would. */
+function hashBytes(seed: number, memory: Uint8Array, offset: number, end: number): number {
   let hash = seed;
-  const wholeWords = offset + (length & ~3);
-  for (let at = offset; at < wholeWords; at += 4) {
+  let at = offset;
+  for (; at + 4 <= end; at += 4) {
     hash = Math.imul(hash ^ wordAt(memory, at), 0x9e37_79b1);
     hash ^= hash >>> 15;
   }
-  for (let at = wholeWords; at < offset + length; at++) hash = Math.imul(hash ^ (memory[at] ?? 0), 0x9e37_79b1);
-  return mix(hash);
+  for (; at < end; at++) hash = Math.imul(hash ^ (memory[at] ?? 0), 0x9e37_79b1);
+  return hash;
 }
 
 const wordAt = (memory: Uint8Array, at: number): number =>

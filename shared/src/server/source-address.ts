@@ -76,17 +76,28 @@ const MAX_KEPT = 4_096;
 /** Reads addresses as node:dgram gives them, in text; the same few come again and again. */
 export class SourceReader {
   readonly #kept = new Map<string, SourceAddress>();
+  #lastText = '';
+  #last = new SourceAddress();
 
   /** Fills `source`; the text comes from the system and is always an address. */
   read(text: string, port: number, source: SourceAddress): void {
+    // Whoever talks mostly goes on: comparing with the last text is cheaper than hashing this one.
+    if (text !== this.#lastText) {
+      this.#last = this.#find(text);
+      this.#lastText = text;
+    }
+    source.copy(this.#last);
+    source.port = port;
+  }
+
+  #find(text: string): SourceAddress {
     let known = this.#kept.get(text);
     if (known === undefined) {
       known = parseSource(text);
       if (this.#kept.size >= MAX_KEPT) this.#kept.clear();
       this.#kept.set(text, known);
     }
-    source.copy(known);
-    source.port = port;
+    return known;
   }
 }
 

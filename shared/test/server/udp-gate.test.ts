@@ -40,7 +40,7 @@ function gateOf({ ratePerSource = 0, maxSources = 1_000, access = open }: Limits
     bytes.writeUInt32BE(sequence++);
     const row = gate.admit(from, bytes, 0, bytes.length);
     if (row === DROPPED) return false;
-    gate.answered(row, from, bytes, 0, bytes.length);
+    gate.answered(row, bytes, 0, bytes.length);
     return true;
   };
   const drops = () => records.filter(({ event }) => event === 'datagram-dropped');

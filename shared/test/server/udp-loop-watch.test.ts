@@ -6,7 +6,7 @@ import { source } from './udp-support.ts';
 function echoOf(watch: LoopWatch) {
   return (from: ReturnType<typeof source>, bytes: Uint8Array): boolean => {
     if (watch.shouldBreak(from, bytes, 0, bytes.length)) return false;
-    watch.answered(from, bytes, 0, bytes.length);
+    watch.answered(bytes, 0, bytes.length);
     return true;
   };
 }
