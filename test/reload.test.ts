@@ -1,5 +1,6 @@
 /** Reload of the fleet under clients that do not wait: nobody is refused, nobody is reset, nothing is cut. */
 import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,8 +36,31 @@ async function visit(port: number): Promise<string> {
   }
 }
 
+/** How long an answer may take while two processes start and stop on the same cores. */
+const ANSWER_WITHIN_MS = 10_000;
+
+/** One datagram from a port of its own, and what came back. */
+async function ask(port: number): Promise<string> {
+  const socket = createSocket('udp4');
+  try {
+    socket.connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.send('x');
+    const [reply] = (await once(socket, 'message', { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })) as [Buffer];
+    return reply.toString();
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code ?? error);
+  } finally {
+    socket.close();
+  }
+}
+
 /** Visits at a steady pace until `until` settles; how often each outcome came. */
-async function visitUntil(until: Promise<unknown>, port: number): Promise<ReadonlyMap<string, number>> {
+async function visitUntil(
+  until: Promise<unknown>,
+  port: number,
+  visit: (port: number) => Promise<string>,
+): Promise<ReadonlyMap<string, number>> {
   const visits: Promise<string>[] = [];
   const over = { yet: false };
   void until.finally(() => {
@@ -88,12 +112,24 @@ test('through a reload a client that connects every 5 ms is never refused or res
   const port = fleet.port('echo-tcp');
   const before = await fleet.processes();
   const reloaded = fleet.run(['reload']);
-  const [{ code, stderr }, outcomes] = await Promise.all([reloaded, visitUntil(reloaded, port)]);
+  const [{ code, stderr }, outcomes] = await Promise.all([reloaded, visitUntil(reloaded, port, visit)]);
   expect([code, stderr]).toEqual([0, '']);
   expect([...outcomes.keys()]).toEqual(['x']);
   expect(outcomes.get('x')).toBeGreaterThan(50);
   const after = await fleet.processes();
   expect([...after.keys()].some((pid) => !before.has(pid))).toBe(true);
+}, 120_000);
+
+test('through a reload each datagram is answered, wherever it came in', async () => {
+  const reloaded = fleet.run(['reload']);
+  const outcomes = await visitUntil(reloaded, fleet.port('udp-echo'), ask);
+  expect((await reloaded).code).toBe(0);
+  expect([...outcomes.keys()]).toEqual(['x']);
+  expect(outcomes.get('x')).toBeGreaterThan(50);
+  // Each old process steered its peers to the new one: without, the datagrams in its socket at its end are lost.
+  const steered = (await fleet.records('udp-echo')).filter(({ event }) => event === 'handing-over');
+  expect(steered.map(({ problem }) => problem)).toEqual(steered.map(() => undefined));
+  expect(steered.length).toBeGreaterThan(0);
 }, 120_000);
 
 test('a transfer that is under way when the old process is told to end goes through it to its last byte', async () => {

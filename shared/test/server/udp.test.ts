@@ -247,3 +247,23 @@ test('a burst that arrived together is one batch: the clock is read once', async
   stopping.abort();
   await listener.closed;
 });
+
+describe.runIf(native)('a hand-over to the next process', () => {
+  test('after it each datagram is the successor’s', async () => {
+    await using first = await listen({ io: 'batch', reusePort: true });
+    await using second = await listen({ io: 'batch', reusePort: true, port: first.port });
+    expect(first.listener.handOver()).toBeUndefined();
+    // With the sockets still sharing, each of these would go to the first one with a chance of a half.
+    const clients = await Promise.all(Array.from({ length: 32 }, () => openClient()));
+    for (const client of clients) client.send(Buffer.from('x'), first.port);
+    await Promise.all(clients.map((client) => client.arrived(1)));
+    expect((await first.listener.readCounts()).received).toBe(0);
+    expect((await second.listener.readCounts()).received).toBe(clients.length);
+    for (const client of clients) await client[Symbol.asyncDispose]();
+  });
+
+  test('on node:dgram it says why it can not', async () => {
+    await using server = await listen({ io: 'dgram', reusePort: true });
+    expect(server.listener.handOver()).toContain('no descriptor');
+  });
+});
