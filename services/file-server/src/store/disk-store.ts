@@ -8,11 +8,12 @@ import type { FilePath } from '../protocol/path.ts';
 import { Changes, requireReachable } from './changes.ts';
 import { DigestCache, kindOf } from './entries.ts';
 import { hasCode, inProtocolWords } from './failures.ts';
-import { isRemote, TMPFS } from './file-systems.ts';
+import { type Residence, residenceOf, settledAfterMs } from './file-systems.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { countBytes, Listing } from './listing.ts';
 import { absent, type NativeFiles, openNativeFiles } from './native-files.ts';
 import { DiskFile } from './opened-file.ts';
+import { memoryOperations } from './memory-operations.ts';
 import { type FileOperations, openFlags, realOperations } from './operations.ts';
 import { Partials } from './partials.ts';
 import { type Confinement, Root } from './root.ts';
@@ -74,16 +75,17 @@ const RECOUNT_INTERVAL_MS = 60_000;
 
 /** @throws the system's error if the root is no directory, or its own directory cannot be made */
 export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStore> {
-  const operations = options.operations ?? realOperations;
-  const { fileSystemType } = await operations.space(Buffer.from(options.root));
-  const nativeFor = options.nativeFor ?? ((descriptor: number) => openNativeFiles(process, descriptor));
-  // What a network holds is never in memory for certain: no shortcut.
-  const root = await Root.open(options.root, operations, isRemote(fileSystemType) ? () => undefined : nativeFor);
+  const { fileSystemType } = await realOperations.space(Buffer.from(options.root));
+  const residence = residenceOf(fileSystemType);
+  const operations = options.operations ?? (residence === 'memory' ? memoryOperations : realOperations);
+  const nativeFor =
+    options.nativeFor ?? ((descriptor: number) => openNativeFiles(process, descriptor, residence === 'memory'));
+  const root = await Root.open(options.root, operations, residence === 'other' ? () => undefined : nativeFor);
   const instance = openInstance();
   let partials: Partials | undefined;
   try {
     partials = options.writable ? await Partials.open(root, operations, instance) : undefined;
-    const store = new DiskStore(options, { operations, root, instance, partials, inMemory: fileSystemType === TMPFS });
+    const store = new DiskStore(options, { operations, root, instance, partials, residence });
     await store.start();
     return store;
   } catch (error) {
@@ -99,7 +101,7 @@ interface Parts {
   readonly root: Root;
   readonly instance: Instance;
   readonly partials: Partials | undefined;
-  readonly inMemory: boolean;
+  readonly residence: Residence;
 }
 
 export class DiskStore implements FileStore {
@@ -108,6 +110,7 @@ export class DiskStore implements FileStore {
   readonly digests: DigestCache;
   readonly usage: Usage;
   readonly inMemory: boolean;
+  readonly settledMs: number;
   readonly now: () => number;
   readonly #instance: Instance;
   readonly #partials: Partials | undefined;
@@ -120,10 +123,11 @@ export class DiskStore implements FileStore {
   #found = { keptPartials: 0, removedPartials: 0 };
 
   /** `openDiskStore` makes one. */
-  constructor(options: DiskStoreOptions, { operations, root, instance, partials, inMemory }: Parts) {
+  constructor(options: DiskStoreOptions, { operations, root, instance, partials, residence }: Parts) {
     this.operations = operations;
     this.root = root;
-    this.inMemory = inMemory;
+    this.inMemory = residence === 'memory';
+    this.settledMs = settledAfterMs(residence);
     this.now = options.now ?? Date.now;
     this.digests = new DigestCache(options.maxDigests);
     this.usage = new Usage(options.maxTotalBytes);
@@ -162,7 +166,9 @@ export class DiskStore implements FileStore {
   stat(path: FilePath): Promise<Entry> {
     return inProtocolWords(async () => {
       requireReachable(path);
-      return this.digests.entry(await this.root.look(path));
+      const stats = await this.root.look(path);
+      if (stats === undefined) throw new FileError('NOTFOUND', 'there is no such file or directory');
+      return this.digests.entry(stats);
     });
   }
 

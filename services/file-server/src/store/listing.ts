@@ -17,8 +17,6 @@ import type { Entry, ListedEntry, ListPage, ListRequest } from './store.ts';
 export const WINDOW_NAMES = 16_384;
 /** Windows that are kept for the next page. */
 const KEPT_WINDOWS = 4;
-/** A directory that changed just now may change again without its times telling. */
-const SETTLED_MS = 1000;
 /** How long the loop may be held up by entries that are in memory. */
 const SLICE_MS = 4;
 /** Entries that the disk is asked for at once. */
@@ -34,6 +32,8 @@ interface Window {
 export interface ListingHost {
   readonly root: Root;
   readonly operations: FileOperations;
+  /** A directory that changed more recently may change again without its times telling. */
+  readonly settledMs: number;
   now(): number;
   entryOf(stats: BigIntStats): Entry;
 }
@@ -151,7 +151,7 @@ export class Listing {
   }
 
   async #window(place: Place, after: Buffer | undefined, wanted: number): Promise<Window> {
-    const stats = await this.#host.operations.lstat(place.at(DOT));
+    const stats = await this.#host.root.statPlace(place);
     const key = `${stats.dev} ${stats.ino} ${stats.mtimeNs} ${stats.ctimeNs}`;
     const kept = after === undefined ? undefined : this.#windows.get(key);
     const first = kept?.names[0];
@@ -160,7 +160,7 @@ export class Listing {
       if (rest.length > 0 || !kept.more) return { names: rest, more: kept.more };
     }
     const window = await this.#scan(place, after);
-    const settled = this.#host.now() - Number(stats.ctimeNs / 1_000_000n) > SETTLED_MS;
+    const settled = this.#host.now() - Number(stats.ctimeNs / 1_000_000n) > this.#host.settledMs;
     // One that a single page uses up is not worth keeping.
     if (settled && window.names.length > wanted) this.#keep(key, window);
     return window;
@@ -186,8 +186,6 @@ export class Listing {
     return smallest.window();
   }
 }
-
-const DOT = Buffer.from('.');
 
 interface Walk {
   readonly prefix: readonly Buffer[];

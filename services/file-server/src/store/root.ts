@@ -128,17 +128,23 @@ export class Root {
     return this.confinement === 'look-before-and-after' ? this.#looked(names) : this.#walked(names);
   }
 
-  async statOf(place: Place): Promise<BigIntStats> {
-    const { descriptor } = place;
-    if (descriptor < 0) return this.#operations.lstat(place.itself);
+  /** Of what is held open: on a local file system the inode is in memory. */
+  async statHeld(descriptor: number): Promise<BigIntStats> {
     return this.#native === undefined ? this.#operations.stat(descriptor) : this.#operations.statNow(descriptor);
   }
 
-  /** What a path names now, of whatever kind; a link is not followed. @throws NOTFOUND, NOTDIR, ... */
-  async look(path: FilePath): Promise<BigIntStats> {
-    if (path.names.length === 0) return this.#operations.stat(this.#place.descriptor);
+  async statPlace(place: Place): Promise<BigIntStats> {
+    return place.descriptor < 0 ? this.#operations.lstat(place.itself) : this.statHeld(place.descriptor);
+  }
+
+  /**
+   * What a path names now, of whatever kind; a link is not followed. Undefined if it names nothing.
+   * @throws NOTDIR, DENIED, ...; NOTFOUND or undefined if a directory on the way is missing
+   */
+  async look(path: FilePath): Promise<BigIntStats | undefined> {
+    if (path.names.length === 0) return this.statHeld(this.#place.descriptor);
     const cached = this.openCached(path.names, openFlags.entry);
-    if (cached === absent) throw new FileError('NOTFOUND', 'there is no such file or directory');
+    if (cached === absent) return undefined;
     if (cached >= 0) {
       try {
         return this.#operations.statNow(cached);
@@ -149,6 +155,9 @@ export class Root {
     const spot = await this.spot(path);
     try {
       return await this.#operations.lstat(spot.path);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
     } finally {
       spot.place.close();
     }
@@ -159,7 +168,8 @@ export class Root {
     if (place.descriptor === this.#place.descriptor) return this.#operations.sync(place.descriptor);
     let descriptor: number;
     try {
-      descriptor = await this.#operations.open(place.at(DOT), openFlags.directory);
+      const cached = this.#native?.open(place.descriptor, [DOT], openFlags.directory) ?? unknown;
+      descriptor = cached >= 0 ? cached : await this.#operations.open(place.at(DOT), openFlags.directory);
     } catch (error) {
       if (hasCode(error, 'EACCES')) return;
       throw error;

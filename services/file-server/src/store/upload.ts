@@ -25,6 +25,9 @@ const DIRECT_BYTES = 256 * 1024;
 const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 const CHECKPOINT_MS = 2000;
 
+/** The system may take its time to give back the room of a larger file that nobody names any more. */
+const INLINE_CLOSE_BYTES = 1024 * 1024;
+
 /** What an upload needs of its store. */
 export interface UploadHost {
   readonly operations: FileOperations;
@@ -329,7 +332,9 @@ export class DiskUpload implements Upload {
     this.#host.ended(this, kept);
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
-    if (descriptor !== undefined) await this.#host.operations.close(descriptor).catch(() => {});
+    if (descriptor === undefined) return;
+    if (kept || this.#writtenBytes <= INLINE_CLOSE_BYTES) this.#host.operations.closeNow(descriptor);
+    else await this.#host.operations.close(descriptor).catch(() => {});
     if (!kept && this.#recorded) await this.#host.partials.removeRecord(this.id).catch(() => {});
   }
 }
