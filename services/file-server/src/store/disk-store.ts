@@ -3,6 +3,7 @@
  * uploads in uploads.ts, listings in listing.ts.
  */
 import type { BigIntStats } from 'node:fs';
+import { AppError } from '@small-servers/shared/errors';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
 import { Changes, requireReachable } from './changes.ts';
@@ -11,6 +12,7 @@ import { hasCode, inProtocolWords } from './failures.ts';
 import { type Residence, residenceOf, settledAfterMs } from './file-systems.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { countBytes, Listing } from './listing.ts';
+import { hiddenName } from './names.ts';
 import { absent, type NativeFiles, openNativeFiles } from './native-files.ts';
 import { DiskFile } from './opened-file.ts';
 import { memoryOperations } from './memory-operations.ts';
@@ -73,8 +75,31 @@ const MAX_DEPTH = 32;
 /** The files are counted again when room seems to be missing, for others may have removed some; not more often. */
 const RECOUNT_INTERVAL_MS = 60_000;
 
-/** @throws the system's error if the root is no directory, or its own directory cannot be made */
+/** @throws AppError USAGE_INVALID if the root is no directory, PERMISSION_DENIED if it may not be used so */
 export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStore> {
+  try {
+    return await openStore(options);
+  } catch (error) {
+    throw inWords(error, options);
+  }
+}
+
+function inWords(error: unknown, { root, writable }: DiskStoreOptions): unknown {
+  if (hasCode(error, 'ENOENT')) {
+    return new AppError('USAGE_INVALID', `root ${root}: there is no such directory`, { cause: error });
+  }
+  if (hasCode(error, 'ENOTDIR', 'NOTDIR', 'EEXIST')) {
+    const what = error instanceof FileError ? `its ${hiddenName} is no directory, which uploads need` : 'is no directory';
+    return new AppError('USAGE_INVALID', `root ${root}: ${what}`, { cause: error });
+  }
+  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
+    const may = writable ? 'read and write' : 'read';
+    return new AppError('PERMISSION_DENIED', `root ${root}: this user may not ${may} there`, { cause: error });
+  }
+  return error;
+}
+
+async function openStore(options: DiskStoreOptions): Promise<DiskStore> {
   const { fileSystemType } = await realOperations.space(Buffer.from(options.root));
   const residence = residenceOf(fileSystemType);
   const operations = options.operations ?? (residence === 'memory' ? memoryOperations : realOperations);
@@ -120,6 +145,7 @@ export class DiskStore implements FileStore {
   readonly #digestIsNative: boolean;
   #counting: Promise<void> | undefined;
   #countedMs = 0;
+  #closing: Promise<void> | undefined;
   #found = { keptPartials: 0, removedPartials: 0 };
 
   /** `openDiskStore` makes one. */
@@ -248,7 +274,12 @@ export class DiskStore implements FileStore {
     });
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#uploads?.close();
     await this.#counting?.catch(() => {});
     this.#partials?.close();
@@ -262,6 +293,7 @@ export class DiskStore implements FileStore {
   }
 
   #writableUploads(): Uploads {
+    if (this.#closing !== undefined) throw new FileError('SHUTDOWN', 'the server is shutting down');
     if (this.#uploads === undefined) throw new FileError('READONLY', 'this server only reads');
     return this.#uploads;
   }

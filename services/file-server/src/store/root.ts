@@ -53,6 +53,7 @@ export class Root {
   readonly #operations: FileOperations;
   readonly #native: NativeFiles | undefined;
   readonly #place: Place;
+  #closed = false;
 
   private constructor(
     operations: FileOperations,
@@ -97,22 +98,25 @@ export class Root {
   }
 
   get place(): Place {
+    // The number of a closed descriptor may stand for anything by now.
+    if (this.#closed) throw new Error('the root is closed');
     return this.#place;
   }
 
   /** The root itself stays open. */
   #borrowed(): Place {
-    return { ...this.#place, close: () => {} };
+    return { ...this.place, close: () => {} };
   }
 
   close(): void {
+    this.#closed = true;
     this.#place.close();
   }
 
   /** A descriptor of the entry if its whole path is in memory, `absent`, or `unknown`: then `spot` is the way. */
   openCached(names: readonly Buffer[], flags: number): number {
     if (this.#native === undefined || names.length === 0) return unknown;
-    return this.#native.open(this.#place.descriptor, names, flags);
+    return this.#native.open(this.place.descriptor, names, flags);
   }
 
   readCached(descriptor: number, target: Uint8Array, offset: number): number {
@@ -142,7 +146,7 @@ export class Root {
    * @throws NOTDIR, DENIED, ...; NOTFOUND or undefined if a directory on the way is missing
    */
   async look(path: FilePath): Promise<BigIntStats | undefined> {
-    if (path.names.length === 0) return this.statHeld(this.#place.descriptor);
+    if (path.names.length === 0) return this.statHeld(this.place.descriptor);
     const cached = this.openCached(path.names, openFlags.entry);
     if (cached === absent) return undefined;
     if (cached >= 0) {
@@ -206,7 +210,7 @@ export class Root {
   }
 
   async #looked(names: readonly Buffer[]): Promise<Place> {
-    let path = this.#place.itself;
+    let path = this.place.itself;
     for (const name of names) {
       path = joined(path, name);
       const stats = await this.#operations.lstat(path);

@@ -138,7 +138,7 @@ export class Uploads implements UploadHost {
       await held.ending.catch(() => {});
       return;
     }
-    if (this.now() - held.progressMs < this.#options.holderIdleMs) {
+    if (held.isMoving(this.#options.holderIdleMs)) {
       throw new FileError('BUSY', 'another connection still sends this upload');
     }
     await held.evict();
