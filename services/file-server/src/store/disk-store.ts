@@ -274,6 +274,11 @@ export class DiskStore implements FileStore {
     });
   }
 
+  /** Removes what is left of uploads that nobody can resume; by itself at the start and every hour. */
+  sweep(): Promise<number> {
+    return inProtocolWords(() => this.#writableUploads().sweep());
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -213,15 +213,18 @@ export class Partials {
   /**
    * Clears up after processes that are gone. What has a record and was written to since `oldestMs` is kept for a
    * RESUME; the rest, which nobody can name any more, is removed.
+   *
+   * @param isHeld whether this process is writing that upload; another one is believed to write what it holds
    */
-  async sweep(oldestMs: number): Promise<Swept> {
+  async sweep(oldestMs: number, isHeld: (id: string) => boolean): Promise<Swept> {
     const kept: Kept[] = [];
     let removed = 0;
     for (const [id, found] of await this.#find()) {
-      if (found.part !== undefined && found.part !== '' && isOpen(found.part)) continue;
+      if (this.#isWritten(id, found.part, isHeld)) continue;
       const resumable = await this.#resumable(id, found, oldestMs);
       if (resumable !== undefined) {
         kept.push(resumable);
+        if (found.unfinished === true) await this.#unlinkIfThere(this.#unfinishedPath(id));
         continue;
       }
       removed++;
@@ -230,6 +233,11 @@ export class Partials {
       await this.#unlinkIfThere(this.#recordPath(id));
     }
     return { kept: kept.sort((a, b) => a.modifiedMs - b.modifiedMs), removed };
+  }
+
+  #isWritten(id: string, holder: string | undefined, isHeld: (id: string) => boolean): boolean {
+    if (holder === this.#instance.name) return isHeld(id);
+    return holder !== undefined && holder !== '' && isOpen(holder);
   }
 
   #heldPath(id: string, holder: string | undefined): Buffer {

@@ -45,6 +45,7 @@ export interface Committing {
   readonly id: string;
   readonly request: UploadRequest;
   readonly descriptor: number;
+  readonly sizeBytes: number;
   readonly sha256: string;
 }
 
@@ -310,7 +311,7 @@ export class DiskUpload implements Upload {
     if (expected !== undefined && sha256 !== expected) {
       throw new FileError('CHECKSUM', `what came has the sha256 ${sha256}`);
     }
-    return this.#host.publish({ id: this.id, request: this.request, descriptor, sha256 });
+    return this.#host.publish({ id: this.id, request: this.request, descriptor, sizeBytes: this.#writtenBytes, sha256 });
   }
 
   async #suspend(): Promise<void> {

@@ -166,7 +166,9 @@ export class Uploads implements UploadHost {
   sweep(): Promise<number> {
     return this.#locks.hold(ONE_AT_A_TIME, async () => {
       const before = [...this.#kept.keys()];
-      const { kept, removed } = await this.partials.sweep(this.now() - this.#options.keepPartialMs);
+      const { kept, removed } = await this.partials.sweep(this.now() - this.#options.keepPartialMs, (id) =>
+        this.#held.has(id),
+      );
       const there = new Set(kept.map(({ id }) => id));
       for (const id of before) if (!there.has(id)) this.#forget(id);
       for (const { id, sizeBytes } of kept) {
