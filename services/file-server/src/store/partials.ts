@@ -29,6 +29,7 @@ export interface Kept {
   readonly id: string;
   /** What it will need in the end, as far as that is known. */
   readonly sizeBytes: number;
+  readonly durableBytes: number;
   readonly modifiedMs: number;
 }
 
@@ -254,7 +255,8 @@ export class Partials {
       const modifiedMs = Number(stats.mtimeNs / 1_000_000n);
       if (kindOf(stats) !== 'file' || stats.nlink !== 1n || modifiedMs < oldestMs) return undefined;
       if (found.part !== undefined && found.part !== '') await this.#operations.rename(path, this.#keptPath(id));
-      return { id, sizeBytes: Math.max(record.request.sizeBytes ?? 0, record.durableBytes), modifiedMs };
+      const { request, durableBytes } = record;
+      return { id, sizeBytes: Math.max(request.sizeBytes ?? 0, durableBytes), durableBytes, modifiedMs };
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       throw error;

@@ -105,6 +105,11 @@ export class DiskUpload implements Upload {
     this.#checkpointBytes = durableBytes;
   }
 
+  /** Of what was announced: what is not in the file yet. */
+  get outstandingBytes(): number {
+    return Math.max(0, (this.request.sizeBytes ?? 0) - this.#writtenBytes);
+  }
+
   get durableBytes(): number {
     return this.#durableBytes;
   }
@@ -311,7 +316,13 @@ export class DiskUpload implements Upload {
     if (expected !== undefined && sha256 !== expected) {
       throw new FileError('CHECKSUM', `what came has the sha256 ${sha256}`);
     }
-    return this.#host.publish({ id: this.id, request: this.request, descriptor, sizeBytes: this.#writtenBytes, sha256 });
+    return this.#host.publish({
+      id: this.id,
+      request: this.request,
+      descriptor,
+      sizeBytes: this.#writtenBytes,
+      sha256,
+    });
   }
 
   async #suspend(): Promise<void> {

@@ -25,7 +25,8 @@ const old = bytesOf(500, 4);
 
 async function upload(store: DiskStore, path: string, precondition: Precondition): Promise<void> {
   const started = await store.createUpload({ path: at(path), sizeBytes: content.length, precondition });
-  for (let from = 0; from < content.length; from += 100_000) await started.write(content.subarray(from, from + 100_000));
+  for (let from = 0; from < content.length; from += 100_000)
+    await started.write(content.subarray(from, from + 100_000));
   await started.commit();
 }
 
