@@ -12,7 +12,9 @@ import {
   readFileSync,
   readSync,
   realpathSync,
+  renameSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -22,6 +24,7 @@ import { openLibc } from '@small-servers/shared/native/linux';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { decodePath } from '../../src/protocol/path.ts';
 import type { DiskStore } from '../../src/store/disk-store.ts';
+import type { FileOperations } from '../../src/store/operations.ts';
 import {
   any,
   at,
@@ -34,6 +37,7 @@ import {
   put,
   rootWithOutside,
   ways,
+  withoutProc,
 } from './support/roots.ts';
 
 const INSIDE = 'inside';
@@ -143,6 +147,30 @@ describe.each(ways)('$name', ({ options, under }) => {
     expect(() => at('../root-private/secret')).toThrow(expect.objectContaining({ code: 'BADNAME' }));
     expect(await namesIn(store, '/')).toEqual(['a']);
   });
+});
+
+test('where there is no walk, a file that was reached through a link after all is not given out', async () => {
+  const { root, outside } = rootWithOutside();
+  mkdirSync(join(root, 'd'));
+  writeFileSync(join(root, 'd/f'), INSIDE);
+  writeFileSync(join(outside, 'f'), OUTSIDE);
+  const operations: FileOperations = {
+    ...withoutProc,
+    // The neighbour comes between the look before and the opening, and is gone at the look after.
+    open: async (path, flags) => {
+      if (!path.toString().endsWith('/d/f')) return withoutProc.open(path, flags);
+      renameSync(join(root, 'd'), join(root, 'aside'));
+      symlinkSync(outside, join(root, 'd'));
+      const descriptor = await withoutProc.open(path, flags);
+      unlinkSync(join(root, 'd'));
+      renameSync(join(root, 'aside'), join(root, 'd'));
+      return descriptor;
+    },
+  };
+  const store = await openStore(root, { operations });
+  const descriptors = openDescriptors();
+  await expectRefusal(store.open(at('d/f')), 'DENIED');
+  expect(openDescriptors()).toBe(descriptors);
 });
 
 test.each([
