@@ -200,7 +200,7 @@ export class Partials {
   async #find(): Promise<Map<string, Found>> {
     const found = new Map<string, Found>();
     for await (const name of this.#operations.names(this.#place.itself)) {
-      const [, id, holder = '', kind] = FILE.exec(name.toString('latin1')) ?? [];
+      const [, id, holder = '', kind] = FILE.exec(name) ?? [];
       if (id === undefined) continue;
       const files = found.get(id) ?? {};
       found.set(id, files);

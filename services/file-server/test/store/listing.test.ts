@@ -109,7 +109,7 @@ test('entries that go away while they are listed are left out', async () => {
     ...realOperations,
     async *names(path: Buffer) {
       yield* realOperations.names(path);
-      yield Buffer.from('gone');
+      yield 'gone';
     },
   };
   const store = await openStore(root, { operations });
@@ -155,7 +155,7 @@ describe('a directory of very many names', () => {
       ...realOperations,
       async *names() {
         scans++;
-        for (let index = 0; index < count; index++) yield Buffer.from(`${(index * 7919) % count}`.padStart(6, '0'));
+        for (let index = 0; index < count; index++) yield `${(index * 7919) % count}`.padStart(6, '0');
       },
       lstat: async () => realOperations.lstat(Buffer.from(root)),
     };
