@@ -6,10 +6,9 @@
 import type { BigIntStats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { decodePath, pathOf } from '../protocol/path.ts';
-import { kindOf } from './entries.ts';
 import { hasCode } from './failures.ts';
 import { hiddenName, isHidden } from './names.ts';
-import { type FileOperations, openFlags } from './operations.ts';
+import type { FileOperations } from './operations.ts';
 import type { Place, Root } from './root.ts';
 import type { Entry, ListedEntry, ListPage, ListRequest } from './store.ts';
 
@@ -137,24 +136,15 @@ export class Listing {
     );
   }
 
-  #entry(place: Place, path: readonly Buffer[], name: Buffer): Entry | Promise<Entry | undefined> {
-    const { root, operations } = this.#host;
-    const descriptor = root.openCached(path, openFlags.entry);
-    if (descriptor < 0) return this.#entryFromDisk(place, name);
-    try {
-      return this.#host.entryOf(operations.statNow(descriptor));
-    } finally {
-      operations.closeNow(descriptor);
-    }
+  #entry(place: Place, path: readonly Buffer[], name: Buffer): Entry | undefined | Promise<Entry | undefined> {
+    const stats = this.#host.root.lookCached(path);
+    if (stats === 'unknown') return this.#entryFromDisk(place, name);
+    return stats && this.#host.entryOf(stats);
   }
 
   async #entryFromDisk(place: Place, name: Buffer): Promise<Entry | undefined> {
-    try {
-      return this.#host.entryOf(await this.#host.operations.lstat(place.at(name)));
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    const stats = await this.#host.root.lookFrom(place, name);
+    return stats && this.#host.entryOf(stats);
   }
 
   async #window(
@@ -281,33 +271,4 @@ function indexAfter(names: readonly string[], after: string): number {
     else high = middle;
   }
   return low;
-}
-
-/** Adds up the sizes of all files below a place, without following links. */
-export async function countBytes(host: ListingHost, names: readonly Buffer[] = []): Promise<number> {
-  const { root, operations } = host;
-  const place = await root.directory(names);
-  const directories: Buffer[] = [];
-  let total = 0;
-  try {
-    for await (const name of operations.names(place.itself)) {
-      if (names.length === 0 && name === HIDDEN) continue;
-      const bytes = Buffer.from(name, 'latin1');
-      const stats = await operations.lstat(place.at(bytes)).catch(() => undefined);
-      if (stats === undefined) continue;
-      const kind = kindOf(stats);
-      if (kind === 'directory') directories.push(bytes);
-      else if (kind === 'file') total += Number(stats.size);
-    }
-  } finally {
-    place.close();
-  }
-  for (const name of directories) {
-    try {
-      total += await countBytes(host, [...names, name]);
-    } catch {
-      // Gone meanwhile, or closed to us: then it is not ours to count.
-    }
-  }
-  return total;
 }

@@ -164,12 +164,12 @@ describe('a directory of very many names', () => {
     const store = await openStore(root, { operations, writable: false, nativeFor: () => undefined, now });
     const expected = Array.from({ length: count }, (_, index) => `${index}`.padStart(6, '0'));
     expect((await allPages(store, '/', 1000)).flat()).toEqual(expected);
-    // One look for each window, and one where a window ends in the middle of a page.
+    // 18 pages; a look for each window, and where one ends in the middle of a page perhaps another.
     expect(scans).toBeLessThanOrEqual(6);
     scans = 0;
     writeFileSync(join(root, 'x'), '');
     sinceChangeMs = 1;
-    await allPages(store, '/', 10_000);
-    expect(scans, 'a directory that changed just now is not remembered').toBe(4);
+    const pages = await allPages(store, '/', 4000);
+    expect(scans, 'a directory that changed just now is not remembered').toBeGreaterThanOrEqual(pages.length);
   });
 });
