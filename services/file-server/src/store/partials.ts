@@ -8,7 +8,6 @@
  *
  * Taking up a partial file is a rename from the second name to the first: of two who try, one gets it.
  */
-import type { FileErrorCode } from '../protocol/codes.ts';
 import { FileError } from '../protocol/codes.ts';
 import { kindOf } from './entries.ts';
 import { hasCode } from './failures.ts';
@@ -140,7 +139,7 @@ export class Partials {
     const record = await this.#readRecord(id);
     if (record === undefined) {
       await this.discard(id);
-      throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+      throw nothingKept();
     }
     const descriptor = await this.#operations.open(this.path(id), openFlags.resume);
     try {
@@ -148,7 +147,7 @@ export class Partials {
       // Two names: it was made to appear, and the crash came before this name was removed.
       if (kindOf(stats) !== 'file' || stats.nlink !== 1n || stats.size < BigInt(record.durableBytes)) {
         await this.discard(id);
-        throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+        throw nothingKept();
       }
       await this.#operations.truncate(descriptor, record.durableBytes);
       return { record, descriptor };
@@ -165,17 +164,26 @@ export class Partials {
   }
 
   async #take(id: string): Promise<void> {
-    if (!ID.test(id)) throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+    if (!ID.test(id)) throw nothingKept();
     try {
       await this.#operations.rename(this.#keptPath(id), this.path(id));
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
-      const found = (await this.#find()).get(id);
-      const [code, message]: [FileErrorCode, string] =
-        found?.part !== undefined && found.part !== '' && isOpen(found.part)
-          ? ['BUSY', 'another process of the server still holds that upload']
-          : ['NOTFOUND', 'nothing is kept of that upload'];
-      throw new FileError(code, message, { cause: error });
+      await this.#inherit(id);
+    }
+  }
+
+  /** Takes up what a process that is gone held to its end. */
+  async #inherit(id: string): Promise<void> {
+    const holder = (await this.#find()).get(id)?.part;
+    if (holder === undefined) throw nothingKept();
+    if (holder !== '' && isOpen(holder)) {
+      throw new FileError('BUSY', 'another process of the server still holds that upload');
+    }
+    try {
+      await this.#operations.rename(this.#heldPath(id, holder), this.path(id));
+    } catch (error) {
+      throw hasCode(error, 'ENOENT') ? nothingKept() : error;
     }
   }
 
@@ -270,6 +278,10 @@ export class Partials {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
   }
+}
+
+function nothingKept(): FileError {
+  return new FileError('NOTFOUND', 'nothing is kept of that upload');
 }
 
 /** Writes to the last byte, however few the system takes at a time. */
