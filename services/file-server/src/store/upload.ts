@@ -17,8 +17,9 @@ import type { RunningDigest } from './running-digest.ts';
 import type { Entry, Upload, UploadRequest } from './store.ts';
 import type { Reservation } from './usage.ts';
 
-/** Pieces of at least this size are written as they are; smaller ones are gathered up to it. */
+/** What comes in smaller parts is gathered up to this. */
 export const PIECE_BYTES = 512 * 1024;
+/** Parts of at least this size are written as they are. */
 const DIRECT_BYTES = 256 * 1024;
 
 /** What a crash loses at most of an upload is what arrived in one of these. */
