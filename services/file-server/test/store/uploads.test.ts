@@ -67,6 +67,21 @@ describe('pieces', () => {
     }
   });
 
+  test.each([content.length, undefined])(
+    'small ones are written a few hundred KiB at a time, length %s',
+    async (sizeBytes) => {
+      const { root } = rootWithOutside();
+      const faulty = faultyOperations();
+      const store = await openStore(root, { operations: faulty.operations, now: () => 0 });
+      const upload = await store.createUpload({ path: at('a'), sizeBytes, precondition: none });
+      const before = faulty.steps.length;
+      for (let from = 0; from < content.length; from += 1000) await upload.write(content.subarray(from, from + 1000));
+      await upload.commit();
+      const writes = faulty.steps.slice(before).filter(({ operation }) => operation === 'write');
+      expect(writes).toHaveLength(Math.ceil(content.length / PIECE_BYTES));
+    },
+  );
+
   test('a small upload makes no file before it is whole', async () => {
     const { root } = rootWithOutside();
     const faulty = faultyOperations();
