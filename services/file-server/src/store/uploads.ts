@@ -1,0 +1,227 @@
+/** All uploads of the store: those that a session holds, and those that are kept for a RESUME. */
+import { randomFillSync } from 'node:crypto';
+import { FileError } from '../protocol/codes.ts';
+import type { Changes } from './changes.ts';
+import { hasCode } from './failures.ts';
+import { PathLocks } from './locks.ts';
+import type { FileOperations } from './operations.ts';
+import type { Partials } from './partials.ts';
+import type { DigestMaker } from './running-digest.ts';
+import type { Entry, UploadRequest } from './store.ts';
+import { type Committing, DiskUpload, PIECE_BYTES, type UploadHost } from './upload.ts';
+import { Reservation, type Usage } from './usage.ts';
+
+export interface UploadsOptions {
+  readonly maxFileBytes: number;
+  readonly keepPartialMs: number;
+  readonly maxKeptPartials: number;
+  readonly holderIdleMs: number;
+}
+
+export interface UploadsParts {
+  readonly operations: FileOperations;
+  readonly partials: Partials;
+  readonly changes: Changes;
+  readonly usage: Usage;
+  readonly digest: DigestMaker;
+  now(): number;
+  freeBytes(): Promise<number>;
+  /** Makes sure of the usage, and tries again to find room. @throws QUOTA */
+  withRoom(reserve: () => void): Promise<void>;
+}
+
+interface KeptUpload {
+  /** The room in the quota that it keeps. */
+  readonly reservation: Reservation;
+  /** What it will still need of the disk. */
+  readonly outstandingBytes: number;
+}
+
+/** How often a store that runs for long looks for uploads that are too old. */
+const SWEEP_INTERVAL_MS = 3_600_000;
+
+/** Of resumes, removals and sweeps there is one at a time: they are rare, and all look at the same directory. */
+const ONE_AT_A_TIME = ['kept uploads'];
+
+/** Of those who look whether the disk has room there is one at a time, until what it takes is counted. */
+const DISK_ROOM = ['room on the disk'];
+
+export class Uploads implements UploadHost {
+  readonly operations: FileOperations;
+  readonly partials: Partials;
+  readonly maxFileBytes: number;
+  readonly #options: UploadsOptions;
+  readonly #parts: UploadsParts;
+  readonly #locks = new PathLocks();
+  readonly #held = new Map<string, DiskUpload>();
+  /** The oldest first. */
+  readonly #kept = new Map<string, KeptUpload>();
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(options: UploadsOptions, parts: UploadsParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.operations = parts.operations;
+    this.partials = parts.partials;
+    this.maxFileBytes = options.maxFileBytes;
+  }
+
+  get keptCount(): number {
+    return this.#kept.size;
+  }
+
+  now(): number {
+    return this.#parts.now();
+  }
+
+  publish(committing: Committing): Promise<Entry> {
+    return this.#parts.changes.publish(committing);
+  }
+
+  /** Clears up after earlier processes, and goes on doing so. Resolves to how many uploads were removed. */
+  async start(): Promise<number> {
+    const removed = await this.sweep();
+    this.#sweeper = setInterval(() => {
+      // What could not be removed now may be the next time.
+      this.sweep().catch(() => {});
+    }, SWEEP_INTERVAL_MS);
+    this.#sweeper.unref();
+    return removed;
+  }
+
+  async create(request: UploadRequest): Promise<DiskUpload> {
+    const { path, precondition, sizeBytes } = request;
+    const { maxFileBytes } = this;
+    if (path.names.length === 0) throw new FileError('ISDIR', 'that is a directory');
+    if (sizeBytes !== undefined && maxFileBytes > 0 && sizeBytes > maxFileBytes) {
+      throw new FileError('TOOBIG', `a file has at most ${maxFileBytes} bytes here`);
+    }
+    await this.#parts.changes.requireTarget(path, precondition);
+    if (sizeBytes === undefined || sizeBytes <= PIECE_BYTES) return this.#begin(request);
+    const upload = await this.#locks.hold(DISK_ROOM, async () => {
+      await this.#requireDisk(sizeBytes);
+      return this.#begin(request);
+    });
+    await upload.prepare();
+    return upload;
+  }
+
+  async #begin(request: UploadRequest): Promise<DiskUpload> {
+    const reservation = new Reservation(this.#parts.usage);
+    await this.#parts.withRoom(() => reservation.grow(request.sizeBytes ?? 0));
+    const id = newId();
+    const upload = new DiskUpload(this, { id, request, reservation, digest: this.#parts.digest() });
+    this.#held.set(id, upload);
+    return upload;
+  }
+
+  /** Says now that the disk is too small, rather than after gigabytes. @throws NOSPACE */
+  async #requireDisk(sizeBytes: number): Promise<void> {
+    const freeBytes = await this.#parts.freeBytes();
+    let promisedBytes = 0;
+    for (const upload of this.#held.values()) promisedBytes += upload.outstandingBytes;
+    for (const { outstandingBytes } of this.#kept.values()) promisedBytes += outstandingBytes;
+    if (sizeBytes <= freeBytes - promisedBytes) return;
+    throw new FileError('NOSPACE', `the disk has no room for ${sizeBytes} bytes`);
+  }
+
+  resume(id: string): Promise<DiskUpload> {
+    return this.#locks.hold(ONE_AT_A_TIME, async () => {
+      await this.#release(id);
+      try {
+        const { record, descriptor } = await this.partials.claim(id);
+        const { request, durableBytes } = record;
+        const reservation = this.#kept.get(id)?.reservation ?? new Reservation(this.#parts.usage);
+        this.#kept.delete(id);
+        reservation.restore(Math.max(request.sizeBytes ?? 0, durableBytes));
+        const digest = this.#parts.digest(record.digest);
+        const upload = new DiskUpload(this, { id, request, reservation, digest, descriptor, durableBytes });
+        this.#held.set(id, upload);
+        return upload;
+      } catch (error) {
+        if (hasCode(error, 'NOTFOUND')) this.#forget(id);
+        throw error;
+      }
+    });
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#locks.hold(ONE_AT_A_TIME, async () => {
+      await this.#release(id);
+      await this.partials.remove(id);
+      this.#forget(id);
+    });
+  }
+
+  /** Takes an upload from a holder that does not move. @throws BUSY if it does */
+  async #release(id: string): Promise<void> {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    if (held.ending !== undefined) {
+      await held.ending.catch(() => {});
+      return;
+    }
+    if (held.isMoving(this.#options.holderIdleMs)) {
+      throw new FileError('BUSY', 'another connection still sends this upload');
+    }
+    await held.evict();
+  }
+
+  #forget(id: string): void {
+    this.#kept.get(id)?.reservation.release();
+    this.#kept.delete(id);
+  }
+
+  ended(upload: DiskUpload, kept: boolean): void {
+    this.#held.delete(upload.id);
+    if (!kept) {
+      upload.reservation.release();
+      return;
+    }
+    const { id, reservation, outstandingBytes } = upload;
+    this.#kept.set(id, { reservation, outstandingBytes });
+    if (this.#kept.size <= this.#options.maxKeptPartials) return;
+    const [oldest] = this.#kept.keys();
+    // Whoever resumes it meanwhile is first, or too late; either will do.
+    if (oldest !== undefined) this.remove(oldest).catch(() => {});
+  }
+
+  /** Removes what nobody can resume any more. Resolves to how many that were. */
+  sweep(): Promise<number> {
+    return this.#locks.hold(ONE_AT_A_TIME, async () => {
+      const before = [...this.#kept.keys()];
+      const { kept, removed } = await this.partials.sweep(this.now() - this.#options.keepPartialMs, (id) =>
+        this.#held.has(id),
+      );
+      const there = new Set(kept.map(({ id }) => id));
+      for (const id of before) if (!there.has(id)) this.#forget(id);
+      for (const { id, sizeBytes, durableBytes } of kept) {
+        if (this.#kept.has(id) || this.#held.has(id)) continue;
+        const reservation = new Reservation(this.#parts.usage);
+        reservation.restore(sizeBytes);
+        this.#kept.set(id, { reservation, outstandingBytes: sizeBytes - durableBytes });
+      }
+      return removed;
+    });
+  }
+
+  /** Keeps what is still under way. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    await Promise.allSettled([...this.#held.values()].map((upload) => upload.ending ?? upload.suspend()));
+  }
+}
+
+const ID_BYTES = 16;
+const random = Buffer.alloc(64 * ID_BYTES);
+let used = random.length;
+
+/** The system is asked for randomness once for many: that costs more than all else that a small upload does here. */
+function newId(): string {
+  if (used === random.length) {
+    randomFillSync(random);
+    used = 0;
+  }
+  used += ID_BYTES;
+  return random.toString('hex', used - ID_BYTES, used);
+}
