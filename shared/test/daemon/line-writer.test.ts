@@ -10,9 +10,8 @@ function start(takes: (bytes: Uint8Array) => number = (bytes) => bytes.length) {
   const lost: number[] = [];
   const device = { takes };
   const writer = new LineWriter({
-    fd: 1,
     onLost: (lines) => lost.push(lines),
-    write: (_fd, bytes) => {
+    write: (bytes) => {
       const taken = device.takes(bytes);
       calls.push(Buffer.from(bytes.subarray(0, taken)).toString());
       return taken;

@@ -1,5 +1,5 @@
 /** An echo on the listener of this project with a debug log written in one of several ways: `server.ts PORT WAY FILE`. */
-import { openSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { LineWriter } from '@small-servers/shared/daemon/line-writer';
 import { createLog } from '@small-servers/shared/daemon/log';
@@ -16,8 +16,8 @@ const ways: Readonly<Record<string, (fd: number) => Lines>> = {
   'no-log': () => ({ write: () => {} }),
   discard: () => ({ write: () => {} }),
   'each-line': (fd) => destination({ fd, sync: true }),
-  info: (fd) => new LineWriter({ fd }),
-  batched: (fd) => new LineWriter({ fd }),
+  info: (fd) => new LineWriter({ write: (bytes) => writeSync(fd, bytes) }),
+  batched: (fd) => new LineWriter({ write: (bytes) => writeSync(fd, bytes) }),
   'async-4k': (fd) => destination({ fd, sync: false, minLength: 4096 }),
   worker: (fd) => {
     const code = `const { writeSync } = require('fs'); const { parentPort } = require('worker_threads');
