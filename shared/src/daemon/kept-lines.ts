@@ -120,14 +120,17 @@ export function addLeftBehind(logPath: string, add: (left: LeftBehind) => void):
   const folder = ownFolder();
   if (folder === undefined) return;
   const stem = stemOf(logPath);
-  const files = readdirSync(folder)
-    .filter((name) => name.startsWith(stem))
-    .map((name) => join(folder, name))
-    .map((path) => ({ path, beganMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }));
-  for (const { path } of files.toSorted((a, b) => a.beganMs - b.beganMs)) addFrom(path, add);
+  const files = readdirSync(folder).map((name) => {
+    const path = join(folder, name);
+    const beganMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    return { path, isOurs: name.startsWith(stem), beganMs };
+  });
+  // Of other logs, those in which nothing is left are cleared away: nobody may ever open their logs again.
+  for (const { path, isOurs } of files.toSorted((a, b) => a.beganMs - b.beganMs))
+    addFrom(path, isOurs ? add : undefined);
 }
 
-function addFrom(path: string, add: (left: LeftBehind) => void): void {
+function addFrom(path: string, add: ((left: LeftBehind) => void) | undefined): void {
   let fd: number;
   try {
     fd = openSync(path, O_RDWR | O_NOFOLLOW);
@@ -138,7 +141,8 @@ function addFrom(path: string, add: (left: LeftBehind) => void): void {
   try {
     if (!tryLock(fd) || !isAt(path, fd)) return;
     const left = parse(readFileSync(fd));
-    if (left !== undefined) add(left);
+    if (left !== undefined && add === undefined) return;
+    if (left !== undefined) add?.(left);
     unlinkSync(path);
   } finally {
     closeSync(fd);

@@ -12,7 +12,7 @@ export function missingLines(lines: Buffer, tail: Buffer): Buffer {
   const written = at < 0 ? 0 : commonLength(lines, tail.subarray(at));
   // What stands last is gone on with, even inside of a line; anything else begins a line of its own.
   if (at >= 0 && at + written === tail.length) return lines.subarray(written);
-  const missing = lines.subarray(written === lines.length ? written : lines.lastIndexOf(LF, written - 1) + 1);
+  const missing = lines.subarray(lines.subarray(0, written).lastIndexOf(LF) + 1);
   const isTorn = missing.length > 0 && tail.length > 0 && tail.at(-1) !== LF;
   return isTorn ? Buffer.concat([Buffer.from([LF]), missing]) : missing;
 }
