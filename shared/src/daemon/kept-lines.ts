@@ -12,10 +12,12 @@ import {
   closeSync,
   constants,
   fstatSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -23,6 +25,7 @@ import {
 import { join } from 'node:path';
 import { mapFile, tryLock } from '../native/shared-file.ts';
 import { type LineStore, STORE_BYTES } from './line-store.ts';
+import { isAlive } from './process-alive.ts';
 
 /** A file system in memory, where space that was written once is there for good; a full disk can't reach it. */
 const MEMORY_FOLDER = '/dev/shm';
@@ -31,6 +34,16 @@ const MAGIC = Buffer.from('ss-log1\n');
 const HEADER_BYTES = 64;
 const RANGE_AT = 8;
 const INODE_AT = 16;
+
+/** Begins the name of a file that has no lock yet. */
+const UNFINISHED = '.';
+
+/** How long a lock of an ended process is waited for, and how often it is tried. */
+const PATIENCE_MS = 1_000;
+const WAIT_MS = 2;
+
+/** Nothing ever wakes it: waiting on it is sleeping. */
+const sleepCell = new Int32Array(new SharedArrayBuffer(4));
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
 
@@ -62,6 +75,8 @@ function ownFolder(): string | undefined {
   return stats?.isDirectory() && stats.uid === uid && (stats.mode & 0o077) === 0 ? folder : undefined;
 }
 
+const pidIn = (name: string): number => Number(name.slice(name.lastIndexOf('.') + 1));
+
 const stemOf = (logPath: string): string => `${createHash('sha256').update(logPath).digest('hex').slice(0, 16)}.`;
 
 /** Whether an open file is the one that has this name: another process may have removed it meanwhile. */
@@ -76,24 +91,25 @@ function isAt(path: string, fd: number): boolean {
 export function keepLines(logPath: string): KeptLines | undefined {
   const folder = ownFolder();
   if (folder === undefined) return undefined;
-  const path = join(folder, `${stemOf(logPath)}${process.pid}`);
+  const name = `${stemOf(logPath)}${process.pid}`;
+  const [path, unfinished] = [join(folder, name), join(folder, `${UNFINISHED}${name}`)];
   let fd: number | undefined;
   try {
-    fd = openSync(path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
-    if (!tryLock(fd) || !isAt(path, fd)) throw new Error('somebody else has it');
+    fd = openSync(unfinished, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
+    if (!tryLock(fd)) throw new Error('not locked');
     // Written, not only made longer: this is what takes the space.
     const content = Buffer.alloc(HEADER_BYTES + STORE_BYTES);
     MAGIC.copy(content);
     if (writeSync(fd, content, 0, content.length, 0) < content.length) throw new Error('no room');
     const mapped = mapFile(fd, content.length);
     if (mapped === undefined) throw new Error('not mapped');
+    linkSync(unfinished, path);
     return store(path, mapped);
   } catch {
-    if (fd !== undefined) {
-      unlinkSync(path);
-      closeSync(fd);
-    }
+    if (fd !== undefined) closeSync(fd);
     return undefined;
+  } finally {
+    rmSync(unfinished, { force: true });
   }
 }
 
@@ -108,7 +124,7 @@ function store(path: string, mapped: Buffer): KeptLines {
       Atomics.store(range, 0, start);
     },
     writingTo: (inode) => void mapped.writeBigUInt64LE(inode, INODE_AT),
-    remove: () => unlinkSync(path),
+    remove: () => rmSync(path, { force: true }),
   };
 }
 
@@ -120,7 +136,12 @@ export function addLeftBehind(logPath: string, add: (left: LeftBehind) => void):
   const folder = ownFolder();
   if (folder === undefined) return;
   const stem = stemOf(logPath);
-  const files = readdirSync(folder).map((name) => {
+  const names = readdirSync(folder);
+  for (const name of names.filter((name) => name.startsWith(UNFINISHED))) {
+    if (!isAlive(pidIn(name))) rmSync(join(folder, name), { force: true });
+  }
+  const finished = names.filter((name) => !name.startsWith(UNFINISHED));
+  const files = finished.map((name) => {
     const path = join(folder, name);
     const beganMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     return { path, isOurs: name.startsWith(stem), beganMs };
@@ -139,7 +160,7 @@ function addFrom(path: string, add: ((left: LeftBehind) => void) | undefined): v
     return;
   }
   try {
-    if (!tryLock(fd) || !isAt(path, fd)) return;
+    if (!isLeft(path, fd) || !isAt(path, fd)) return;
     const left = parse(readFileSync(fd));
     if (left !== undefined && add === undefined) return;
     if (left !== undefined) add?.(left);
@@ -147,6 +168,15 @@ function addFrom(path: string, add: ((left: LeftBehind) => void) | undefined): v
   } finally {
     closeSync(fd);
   }
+}
+
+/** Whether the file's process has ended. Its lock goes with its memory, which the system may free a moment later. */
+function isLeft(path: string, fd: number): boolean {
+  for (let waitedMs = 0; !tryLock(fd); waitedMs += WAIT_MS) {
+    if (waitedMs >= PATIENCE_MS || isAlive(pidIn(path))) return false;
+    Atomics.wait(sleepCell, 0, 0, WAIT_MS);
+  }
+  return true;
 }
 
 /** `undefined` when its process ended before it put anything in. */
