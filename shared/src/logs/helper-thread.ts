@@ -28,6 +28,8 @@ export class HelperThread {
   readonly #worker: Worker;
   readonly #waiting: ((answer: HelperAnswer) => void)[] = [];
   #ready = false;
+  /** How many tasks it was given. */
+  tasks = 0;
 
   constructor(setup: HelperSetup) {
     this.#worker = new Worker(new URL('./helper-main.ts', import.meta.url), { workerData: setup });
@@ -52,6 +54,7 @@ export class HelperThread {
   async run(task: HelperTask): Promise<PrintedPiece> {
     const { promise, resolve } = Promise.withResolvers<HelperAnswer>();
     this.#waiting.push(resolve);
+    this.tasks += 1;
     // What waits for an answer must not be left by the process.
     this.#worker.ref();
     this.#worker.postMessage(task);

@@ -5,7 +5,7 @@ import { chunksOfLog, type LogFile } from './files.ts';
 import type { LineFilter } from './filter.ts';
 import type { HelperThread } from './helper-thread.ts';
 import type { LineFormat } from './line-format.ts';
-import { type Printed, type PrintedPiece, Packer, printChunk } from './printed.ts';
+import { Packer, type Printed, type PrintedPiece, printChunk } from './printed.ts';
 import { readSegment, type Segment, segmentBuffer, segmentsOf } from './segments.ts';
 
 export interface SearchOptions {
@@ -58,16 +58,13 @@ export class ServiceSearch {
     try {
       for (const segment of segmentsOf(fd, size)) {
         end = segment.end;
-        if (helper?.isFree) {
-          const piece = helper.run({ service: this.#service, segment });
-          // Whoever waits for it will see the failure; until then it is no surprise.
-          piece.catch(() => {});
-          ahead.push(piece);
-        } else {
-          ahead.push(Promise.resolve(this.#searchSegment(segment)));
-          // Messages of the helper come in between.
-          await nextTurn();
-        }
+        const isForHelper = helper?.isFree === true;
+        const piece = isForHelper ? helper.run({ service: this.#service, segment }) : this.#searchSegment(segment);
+        // A failure is for whoever waits for it, after what was found before it.
+        piece.catch(() => {});
+        ahead.push(piece);
+        // Messages of the helper come in between.
+        if (!isForHelper) await nextTurn();
         if (ahead.length >= MAX_AHEAD) yield* this.#take(await ahead.shift());
       }
       while (ahead.length > 0) yield* this.#take(await ahead.shift());
@@ -77,7 +74,7 @@ export class ServiceSearch {
     return end;
   }
 
-  #searchSegment(segment: Segment): PrintedPiece {
+  async #searchSegment(segment: Segment): Promise<PrintedPiece> {
     const { filter, format } = this.#options;
     const buffer = readSegment(segment, this.#buffer);
     return printChunk({ buffer, start: 0, end: buffer.length, cut: false }, this.#service, filter, format, Number.NaN);
