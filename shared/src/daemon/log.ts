@@ -5,6 +5,7 @@
 import { type DestinationStream, pino } from 'pino';
 import { type LogLevel, logLevels } from './log-levels.ts';
 import { fileOutput, type LogOutput, standardOutput } from './log-output.ts';
+import { formatRecord } from './record-line.ts';
 
 /** A record's fields but for those that every record has. They are written in the order given. */
 export interface RecordFields {
@@ -36,30 +37,39 @@ export interface LogOptions {
   readonly now?: () => number;
 }
 
-/** The time of a record as it is written; many records have the same millisecond. */
-function timestamp(now: () => number): () => string {
-  let lastMs = Number.NaN;
-  let text = '';
-  return () => {
-    const nowMs = now();
-    if (nowMs !== lastMs) text = `,"time":"${new Date(nowMs).toISOString()}"`;
-    lastMs = nowMs;
-    return text;
-  };
-}
+/** How a line of each level begins at a time; many records have the same millisecond. */
+class Heads {
+  readonly #now: () => number;
+  readonly #identity: string;
+  /** What stands before the time, by pino's number of the level. */
+  readonly #levels = new Map(logLevels.map((label) => [pino.levels.values[label] ?? 0, `{"level":"${label}"`]));
+  readonly #heads = new Map<number, string>();
+  #timeMs = Number.NaN;
+  #time = '';
 
-/** One line; `undefined` when the fields can't be written as JSON. */
-function formatRecord(
-  head: string,
-  time: string,
-  identity: string,
-  fields: RecordFields,
-  message: string,
-): string | undefined {
-  try {
-    return `${head}${time}${identity},${JSON.stringify(fields).slice(1, -1)},"msg":${JSON.stringify(message)}}\n`;
-  } catch {
-    return undefined;
+  constructor(identity: string, now: () => number) {
+    this.#identity = identity;
+    this.#now = now;
+  }
+
+  /** `,"time":"..."` of now. */
+  time(): string {
+    const nowMs = this.#now();
+    if (nowMs !== this.#timeMs) {
+      this.#timeMs = nowMs;
+      this.#time = `,"time":"${new Date(nowMs).toISOString()}"`;
+      this.#heads.clear();
+    }
+    return this.#time;
+  }
+
+  of(level: number): string {
+    const time = this.time();
+    const known = this.#heads.get(level);
+    if (known !== undefined) return known;
+    const head = `${this.#levels.get(level)}${time}${this.#identity}`;
+    this.#heads.set(level, head);
+    return head;
   }
 }
 
@@ -78,21 +88,19 @@ export function createLog({ service, level, file = 'off', stream, now = Date.now
   };
   const inFile = stream === undefined && file !== 'off' ? fileOutput(file, reportLost) : undefined;
   const output: Partial<LogOutput> & Pick<LogOutput, 'write'> = stream ?? inFile ?? standardOutput(reportLost);
-  const time = timestamp(now);
-  const heads = Object.fromEntries(logLevels.map((label) => [pino.levels.values[label], `{"level":"${label}"`]));
   const base = { service, pid: process.pid };
-  const identity = `,${JSON.stringify(base).slice(1, -1)}`;
+  const heads = new Heads(`,${JSON.stringify(base).slice(1, -1)}`, now);
   const log = pino(
     {
       level,
       base,
-      timestamp: time,
+      timestamp: () => heads.time(),
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
         // pino's own way from fields to a line costs three times as much, which a record for each connection shows.
         logMethod(args, method, level) {
           const [fields, message] = args as unknown as [RecordFields, string];
-          const line = formatRecord(heads[level] ?? '', time(), identity, fields, message);
+          const line = formatRecord(heads.of(level), fields, message);
           // What JSON can't say (a bigint, a circle) pino finds words for.
           if (line === undefined) method.apply(this, args);
           else output.write(line, level >= URGENT_LEVEL);
