@@ -9,6 +9,9 @@ import { isoTimeMs, type LogLine, parseRecord, peekField, recordTimeMs } from '.
 
 const LF = 0x0a;
 
+/** So much becomes text at once: it stays in the caches of the processor, and is garbage soon. */
+const TEXT_BYTES = 256 * 1024;
+
 /** `time` stands within so many bytes from the beginning of a record. */
 const TIME_WITHIN_BYTES = 256;
 
@@ -81,15 +84,22 @@ export class LineScanner {
   #visitEveryLine({ buffer, start, end, cut }: Chunk, times: TimeFinder, visitor: LineVisitor): void {
     const { mayMatch } = this.#filter;
     const bytes = buffer.subarray(start, end);
-    // One copy for the whole chunk, and its lines as slices of that: a third less time than line by line.
-    const ascii = isAscii(bytes) ? bytes.toString('latin1', 0, bytes.length) : undefined;
     let lineStart = 0;
     const timeBefore = (): number => times.before(start + lineStart);
     while (lineStart < bytes.length) {
-      const lineEnd = endOfLine(bytes, lineStart);
-      const text = ascii?.slice(lineStart, lineEnd) ?? bytes.toString('utf8', lineStart, lineEnd);
-      if (mayMatch(text)) visitor(text, cut && lineEnd === bytes.length, timeBefore);
-      lineStart = lineEnd + 1;
+      // One copy of many lines, and each as a slice of that: a third less time than line by line.
+      const blockStart = lineStart;
+      const blockEnd = endOfLine(bytes, Math.min(blockStart + TEXT_BYTES, bytes.length));
+      const block = bytes.subarray(blockStart, blockEnd);
+      const ascii = isAscii(block) ? block.toString('latin1') : undefined;
+      while (lineStart < blockEnd) {
+        const lineEnd = endOfLine(bytes, lineStart);
+        const text =
+          ascii?.slice(lineStart - blockStart, lineEnd - blockStart) ?? bytes.toString('utf8', lineStart, lineEnd);
+        if (mayMatch(text)) visitor(text, cut && lineEnd === bytes.length, timeBefore);
+        lineStart = lineEnd + 1;
+      }
+      lineStart = Math.max(lineStart, blockEnd + 1);
     }
   }
 }
