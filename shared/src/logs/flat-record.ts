@@ -54,7 +54,7 @@ const OTHER_KEY = '(?!(?:level|time|service|pid|event|conn|peer|msg|stack|__prot
 
 /** Of which every value is printed as it stands. */
 const PRINTED_AS_IT_IS = new RegExp(
-  `^\\{"level":"([a-z]{1,20})","time":"\\d{4}-\\d\\d-\\d\\dT(${TIME})Z","service":"(${BARE})","pid":\\d+,"event":"(${BARE})"` +
+  `^\\{"level":"([a-z]{1,20})","time":"\\d{4}-\\d\\d-\\d\\dT(${TIME})Z","service":"(${BARE})","pid":(?:0|[1-9]\\d*),"event":"(${BARE})"` +
     `(?:,"conn":"(${BARE})")?(?:,"peer":"(${BARE})")?` +
     `((?:,"${OTHER_KEY}":(?:"${BARE}"|${PLAIN_NUMBER}|true|false|null))*)` +
     `,"msg":"(${PLAIN})"\\}$`,

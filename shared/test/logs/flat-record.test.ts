@@ -81,7 +81,8 @@ describe('a record that needs no parsing', () => {
           expect(formatJsonLine(lineOf(text))).toBe(`${text}\n`);
           expect(times.timeMs(text)).toBe(recordTimeMs(parsed ?? {}) ?? Number.NaN);
         }
-        const printed = print(text);
+        // A day that is none is left to the printer too (line-format.ts).
+        const printed = Number.isNaN(times.timeMs(text)) ? undefined : print(text);
         // Of a field that is there twice JSON takes the last, and a person sees both.
         const names = [...text.matchAll(/[{,]("\w+"):/g)].map(([, name]) => name);
         if (printed !== undefined && new Set(names).size === names.length) {
