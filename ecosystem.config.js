@@ -19,11 +19,12 @@ const shareable = ['linux', 'freebsd'].includes(process.platform);
 /** What a server is started with. */
 const serve = ['serve', ...(shareable ? ['--reuse-port'] : [])];
 
-const service = (name, args) => ({
+const service = (name, args, logFile = `${state}/logs/${name}.log`) => ({
   name,
   cwd: root,
   script: `${root}services/${name}/src/main.ts`,
-  args,
+  // A service writes its own log; pm2 adds what is printed before that begins.
+  args: [...args, '--log-file', logFile],
   // Absolute: a `node` or `bun` found on PATH may be any version.
   interpreter: `${root}node_modules/node/bin/node`,
   exec_mode: 'fork',
@@ -36,8 +37,8 @@ const service = (name, args) => ({
   pmx: false,
   vizion: false,
   merge_logs: true,
-  out_file: `${state}/logs/${name}.log`,
-  error_file: `${state}/logs/${name}.log`,
+  out_file: logFile,
+  error_file: logFile,
   env: { NODE_COMPILE_CACHE: `${state}/run/compile-cache` },
 });
 

@@ -32,7 +32,7 @@ describe('README.md', { timeout: PATIENCE_MS }, () => {
       .replace(/^npx pnpm@12 (?=echo-tcp |nettool )/, '')
       .replaceAll(SHOWN_PORT, String(fleet.port(/^nc -u|udp/.test(command) ? 'udp-echo' : 'echo-tcp')))
       .replaceAll('logs/', `${fleet.state}/logs/`)
-      .replace(/^npx pnpm@12 logs/, `${nodePath} ${repository}shared/src/logs/main.ts`);
+      .replace(/^npx pnpm@12 logs/, `${nodePath} ${repository}shared/src/logs/start.js`);
   const there = (printed: string): string =>
     services.reduce((text, service) => text.replaceAll(String(fleet.port(service)), SHOWN_PORT), printed);
 

@@ -34,6 +34,7 @@ export const errorKinds = {
   CONNECTION_LOST: { exitCode: exitCodes.failed, mender: 'the far end' },
   HOST_UNREACHABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
   ECHO_MISMATCH: { exitCode: exitCodes.failed, mender: 'the far end' },
+  LOG_UNWRITABLE: { exitCode: exitCodes.failed, mender: 'you' },
   LOGS_NOT_FOUND: { exitCode: exitCodes.failed, mender: 'you' },
   LOGS_UNREADABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
   NO_TIME: { exitCode: exitCodes.failed, mender: 'the far end' },

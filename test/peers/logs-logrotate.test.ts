@@ -1,9 +1,10 @@
 /**
- * The shipped logrotate snippet with the real logrotate and the real pm2: while a service writes, the
+ * The shipped logrotate snippet with the real logrotate: while two processes of a service write, the
  * logs are rotated again and again, and every line is there afterwards, once, and was seen by a
  * follower when it came.
  */
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,50 +21,43 @@ const LINES = 60_000;
 const BURST = 200;
 const ROTATIONS = 8;
 
-/** Bursts of records, 20,000 lines a second: pm2 always has some that are read and not yet written. */
+/**
+ * Bursts of records, 20,000 lines a second together: two processes add to one log, as they do during a reload. Each
+ * says when it has written its last one, and waits to be ended.
+ */
 const WRITER = `
-const { writeSync } = require('node:fs');
-let n = 0;
+import { createLog } from '${repository}shared/src/daemon/log.ts';
+const [file, first] = process.argv.slice(2);
+const log = createLog({ service: 'writer', level: 'info', file });
+let n = Number(first);
 const timer = setInterval(() => {
-  for (let i = 0; i < ${BURST}; i++, n++) {
-    writeSync(1, JSON.stringify({ level: 'info', time: new Date().toISOString(), service: 'writer', pid: process.pid, event: 'stamp', n }) + '\\n');
-  }
-  if (n === ${LINES}) {
-    clearInterval(timer);
-    writeSync(1, '{"event":"stopped"}\\n');
-  }
+  for (let i = 0; i < ${BURST / 2}; i++, n += 2) log.info({ event: 'stamp', n }, 'a record');
+  if (n < ${LINES}) return;
+  clearInterval(timer);
+  log.info({ event: 'stopped' }, 'the last one');
 }, 10);
-setInterval(() => {}, 1000);
+process.on('SIGTERM', () => process.exit());
+setInterval(() => {}, 1_000_000);
 `;
 
-/** A folder laid out like the fleet's, with a writer under pm2. Its path is short: pm2 makes sockets in it. */
-async function startWriter(): Promise<AsyncDisposable & { readonly folder: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'lr'));
-  const env = { ...process.env, PM2_HOME: join(folder, 'run/pm2'), PM2_DISABLE_VERSION_CHECK: '1' };
-  const pm2 = async (...args: readonly string[]): Promise<unknown> =>
-    run(nodePath, [join(repository, 'node_modules/pm2/bin/pm2'), ...args], { env });
-  mkdirSync(join(folder, 'logs'));
-  mkdirSync(env.PM2_HOME, { recursive: true });
-  writeFileSync(join(folder, 'writer.cjs'), WRITER);
-  const log = join(folder, 'logs/writer.log');
-  const app = {
-    name: 'writer',
-    script: join(folder, 'writer.cjs'),
-    interpreter: nodePath,
-    exec_mode: 'fork',
-    merge_logs: true,
-    out_file: log,
-    error_file: log,
-    pmx: false,
-    vizion: false,
-  };
-  writeFileSync(join(folder, 'apps.json'), JSON.stringify({ apps: [app] }));
-  await pm2('start', join(folder, 'apps.json'));
+/** A folder laid out like the fleet's. */
+function makeFolder(): Disposable & { readonly path: string; readonly logs: string; readonly script: string } {
+  const path = mkdtempSync(join(tmpdir(), 'rotation-'));
+  const logs = join(path, 'logs');
+  const script = join(path, 'writer.mjs');
+  mkdirSync(logs);
+  writeFileSync(script, WRITER);
+  return { path, logs, script, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
+
+/** Runs until it is disposed of. */
+function startWriter(script: string, log: string, first: number): AsyncDisposable {
+  const child = spawn(nodePath, [script, log, String(first)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const closed = once(child, 'close');
   return {
-    folder,
     [Symbol.asyncDispose]: async () => {
-      await pm2('kill');
-      rmSync(folder, { recursive: true });
+      child.kill();
+      await closed;
     },
   };
 }
@@ -78,57 +72,60 @@ function linesOf(folder: string): readonly string[] {
   return Buffer.concat(contents).toString().split('\n').slice(0, -1);
 }
 
-const LAST_LINE = '{"event":"stopped"}';
-
-/** The numbers of the writer's records that stand before its last line. */
-function numbersIn(lines: readonly string[]): readonly number[] {
-  return lines.slice(0, lines.indexOf(LAST_LINE)).map((line) => (JSON.parse(line) as { readonly n: number }).n);
+interface Stamp {
+  readonly event: string;
+  readonly n?: number;
 }
-const expected = Array.from({ length: LINES }, (_, n) => n);
+
+const parse = (lines: readonly string[]): readonly Stamp[] => lines.map((line) => JSON.parse(line) as Stamp);
+
+/** The numbers of the records, of each process in the order in which they stand. */
+function numbersIn(records: readonly Stamp[]): readonly (readonly number[])[] {
+  const numbers = records.flatMap(({ n }) => (n === undefined ? [] : [n]));
+  return [numbers.filter((n) => n % 2 === 0), numbers.filter((n) => n % 2 === 1)];
+}
+const expected = [0, 1].map((first) => Array.from({ length: LINES / 2 }, (_, index) => first + 2 * index));
 
 testWith(
   [program('logrotate')],
   'rotation loses no line of a service that writes, and a follower sees each',
   async ({ signal }) => {
-    await using writer = await startWriter();
-    const configuration = join(writer.folder, 'logrotate.conf');
+    using folder = makeFolder();
+    const configuration = join(folder.path, 'logrotate.conf');
     const shipped = readFileSync(join(repository, 'docs/operations/logrotate.conf'), 'utf8');
-    writeFileSync(configuration, shipped.replaceAll('/srv/small-servers', writer.folder), { mode: 0o644 });
+    writeFileSync(configuration, shipped.replaceAll('/srv/small-servers', folder.path), { mode: 0o644 });
     const rotate = (): Promise<unknown> =>
-      run(findProgram('logrotate') ?? '', ['--force', '--state', join(writer.folder, 'state'), configuration]);
+      run(findProgram('logrotate') ?? '', ['--force', '--state', join(folder.path, 'state'), configuration]);
 
-    const logs = join(writer.folder, 'logs');
-    const follower = spawn(
-      nodePath,
-      [join(repository, 'shared/src/logs/main.ts'), '-f', '-n', 'all', '--json', '--dir', logs],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const reader = [join(repository, 'shared/src/logs/main.ts'), '-n', 'all', '--json', '--dir', folder.logs];
+    const follower = spawn(nodePath, [...reader, '-f'], { stdio: ['ignore', 'pipe', 'inherit'] });
     signal.addEventListener('abort', () => follower.kill());
-    const followed: string[] = [];
+    const log = join(folder.logs, 'writer.log');
+    await using _even = startWriter(folder.script, log, 0);
+    await using _odd = startWriter(folder.script, log, 1);
+    const followed: Stamp[] = [];
     // Each rotation begins when the one before has ended and its followers' lines have come.
     let next = LINES / (ROTATIONS + 2);
     let rotating: Promise<unknown> | undefined;
+    let running = 2;
     for await (const line of createInterface({ input: follower.stdout })) {
-      followed.push(line);
+      followed.push(...parse([line]));
       if (rotating === undefined && followed.length > next) {
         rotating = rotate().then(() => {
           next = followed.length + LINES / (ROTATIONS + 2);
           rotating = undefined;
         });
       }
-      if (line === LAST_LINE) follower.kill('SIGINT');
+      if (followed.at(-1)?.event === 'stopped') running -= 1;
+      if (running === 0) follower.kill('SIGINT');
     }
     await rotating;
 
-    expect(numbersIn(linesOf(logs))).toEqual(expected);
+    expect(numbersIn(parse(linesOf(folder.logs)))).toEqual(expected);
     expect(numbersIn(followed)).toEqual(expected);
-    expect(readdirSync(logs).filter((name) => name.endsWith('.gz')).length).toBeGreaterThan(ROTATIONS / 2);
-    const { stdout } = await run(
-      nodePath,
-      [join(repository, 'shared/src/logs/main.ts'), '-n', 'all', '--json', '--dir', logs],
-      { maxBuffer: 2 ** 30 },
-    );
-    expect(numbersIn(stdout.split('\n'))).toEqual(expected);
+    expect(readdirSync(folder.logs).filter((name) => name.endsWith('.gz')).length).toBeGreaterThan(ROTATIONS / 2);
+    const { stdout } = await run(nodePath, reader, { maxBuffer: 2 ** 30 });
+    expect(numbersIn(parse(stdout.split('\n').slice(0, -1)))).toEqual(expected);
   },
   60_000,
 );

@@ -2,22 +2,22 @@
  * Lines to a descriptor, with as few system calls as losing nothing allows (docs/performance/log-writing.md has what
  * other ways cost).
  *
- * A line after a pause is written at once. Those that follow within 5 ms are collected and written together: when
- * the time is over; when there are many; and at `flush`, which an exit and a crash call. So a quiet server writes each
- * line as it comes, a busy one writes 200 times a second, and only what ends a process without a word (SIGKILL, the
- * system running out of memory) can take lines along: those of its last 5 ms, and of the turn of the event loop in
- * which it ended.
+ * A line after a pause is written at once, and so is an urgent one. Those that follow within 5 ms are collected and
+ * written together: when the time is over; when there are many; and at `flush`, which an exit and a crash call. So a
+ * quiet server writes each line as it comes, a busy one writes 200 times a second. What ends a process without a word
+ * (SIGKILL, a failure of the machine's memory or of Node itself) takes along what is collected, unless the store that
+ * it is collected in outlives the process.
  */
-import { writeSync } from 'node:fs';
+import { type LineStore, ordinaryStore } from './line-store.ts';
 
 /** How long lines are collected. */
 const BATCH_MS = 5;
 
-/** Collected lines are written when they are this long, in UTF-16 units. */
-const BATCH_LENGTH = 64 * 1024;
+/** Collected lines are written when they are this long. */
+const BATCH_BYTES = 64 * 1024;
 
-/** What is kept of lines that can't be written now, in UTF-16 units; at most as much again waits as bytes. */
-const MAX_UNWRITTEN_LENGTH = 1024 * 1024;
+/** A UTF-16 unit becomes so many bytes of UTF-8 at most. */
+const MAX_BYTES_A_UNIT = 3;
 
 /** The first retry comes at once, for a reader that is only slow; later ones come ever later, up to the last. */
 const FIRST_RETRY_MS = 1;
@@ -33,20 +33,23 @@ const PATIENCE_MS = 250;
 const sleepCell = new Int32Array(new SharedArrayBuffer(4));
 
 export interface LineWriterOptions {
-  readonly fd: number;
+  /** write(2): how many bytes were taken; throws what the system says. */
+  readonly write: (bytes: Uint8Array) => number;
+  readonly store?: LineStore;
+  /** Collects nothing: every line is written as it comes. */
+  readonly eachLine?: boolean;
   /** Called when lines can be written again, with how many were lost meanwhile. */
   readonly onLost?: (lines: number) => void;
-  /** write(2): how many bytes were taken; throws what the system says. */
-  readonly write?: (fd: number, bytes: Uint8Array) => number;
 }
 
 export class LineWriter {
-  readonly #fd: number;
-  readonly #write: (fd: number, bytes: Uint8Array) => number;
+  readonly #write: (bytes: Uint8Array) => number;
+  readonly #store: LineStore;
+  readonly #batchBytes: number;
   readonly #onLost: ((lines: number) => void) | undefined;
-  #pending = '';
-  /** Bytes that the descriptor did not take. */
-  #rest: Uint8Array | undefined;
+  /** What has not been written, in the store. */
+  #start = 0;
+  #end = 0;
   #batch: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = FIRST_RETRY_MS;
@@ -54,30 +57,33 @@ export class LineWriter {
   #stuck = false;
   #lost = 0;
 
-  constructor({ fd, onLost, write = writeSync }: LineWriterOptions) {
-    this.#fd = fd;
+  constructor({ write, store = ordinaryStore(), eachLine = false, onLost }: LineWriterOptions) {
     this.#write = write;
+    this.#store = store;
+    this.#batchBytes = eachLine ? 0 : BATCH_BYTES;
     this.#onLost = onLost;
   }
 
   /** @param line with its line feed */
-  write(line: string): void {
-    if (this.#pending.length + line.length > MAX_UNWRITTEN_LENGTH && !this.#waitUntilWritten()) {
+  write(line: string, urgent = false): void {
+    const { bytes } = this.#store;
+    if (this.#end + line.length * MAX_BYTES_A_UNIT > bytes.length && !this.#makeRoom(Buffer.byteLength(line))) {
       this.#lost += 1;
       return;
     }
-    this.#pending += line;
+    this.#end += bytes.write(line, this.#end);
+    this.#store.hold(this.#start, this.#end);
     if (this.#retry !== undefined) return;
     if (this.#batch === undefined) {
       this.#batch = setTimeout(this.#endBatch, BATCH_MS);
       this.flush();
-    } else if (this.#pending.length >= BATCH_LENGTH) {
+    } else if (urgent || this.#end - this.#start >= this.#batchBytes) {
       this.flush();
     }
   }
 
   readonly #endBatch = (): void => {
-    const quiet = this.#pending === '';
+    const quiet = this.#start === this.#end;
     this.#batch = quiet ? undefined : this.#batch?.refresh();
     if (this.#retry === undefined) this.flush();
   };
@@ -86,7 +92,7 @@ export class LineWriter {
   flush(): void {
     clearTimeout(this.#retry);
     this.#retry = undefined;
-    if (this.#rest === undefined && this.#pending === '') return;
+    if (this.#start === this.#end) return;
     if (!this.#writeOut()) {
       this.#retry = setTimeout(() => this.flush(), this.#retryMs).unref();
       this.#retryMs = Math.min(LAST_RETRY_MS, this.#retryMs * 2);
@@ -100,9 +106,19 @@ export class LineWriter {
     this.#onLost?.(lost);
   }
 
-  /** For the end of the process: waits for a slow reader. pino calls it for `fatal`. */
-  flushSync(): void {
-    this.#waitUntilWritten();
+  /** For the end of the process: waits for a slow reader. pino calls it for `fatal`. False when lines are left. */
+  flushSync(): boolean {
+    return this.#waitUntilWritten();
+  }
+
+  /** Whether a line of that length fits now, which a slow reader is waited for. */
+  #makeRoom(lineBytes: number): boolean {
+    const { bytes } = this.#store;
+    if (this.#end - this.#start + lineBytes > bytes.length && !this.#waitUntilWritten()) return false;
+    if (this.#end + lineBytes <= bytes.length) return true;
+    bytes.copyWithin(0, this.#start, this.#end);
+    this.#moveTo(0, this.#end - this.#start);
+    return this.#end + lineBytes <= bytes.length;
   }
 
   #waitUntilWritten(): boolean {
@@ -116,11 +132,12 @@ export class LineWriter {
   }
 
   #writeOut(): boolean {
+    const { bytes } = this.#store;
     try {
-      if (this.#rest !== undefined) this.#writeBytes(this.#rest);
-      const bytes = Buffer.from(this.#pending);
-      this.#pending = '';
-      this.#writeBytes(bytes);
+      while (this.#start < this.#end) {
+        this.#moveTo(this.#start + this.#write(bytes.subarray(this.#start, this.#end)), this.#end);
+      }
+      this.#moveTo(0, 0);
       return true;
     } catch {
       // EAGAIN (a reader that sleeps), ENOSPC, EPIPE: nothing that should end a service.
@@ -128,12 +145,9 @@ export class LineWriter {
     }
   }
 
-  #writeBytes(bytes: Uint8Array): void {
-    let left = bytes;
-    while (left.length > 0) {
-      this.#rest = left;
-      left = left.subarray(this.#write(this.#fd, left));
-    }
-    this.#rest = undefined;
+  #moveTo(start: number, end: number): void {
+    this.#start = start;
+    this.#end = end;
+    this.#store.hold(start, end);
   }
 }

@@ -1,10 +1,11 @@
 /**
- * Log records: NDJSON on stdout, one record a line, fields in the order `level time service pid event
+ * Log records: NDJSON on stdout or in a file, one record a line, fields in the order `level time service pid event
  * conn peer`, then the event's own, then `msg` (docs/operations.md has the table of events).
  */
 import { type DestinationStream, pino } from 'pino';
-import { LineWriter } from './line-writer.ts';
 import { type LogLevel, logLevels } from './log-levels.ts';
+import { fileOutput, type LogOutput, standardOutput } from './log-output.ts';
+import { formatRecord } from './record-line.ts';
 
 /** A record's fields but for those that every record has. They are written in the order given. */
 export interface RecordFields {
@@ -28,77 +29,90 @@ export interface Log extends Readonly<Record<LogLevel, Write>> {
 export interface LogOptions {
   readonly service: string;
   readonly level: LogLevel;
-  /** Where lines go; stdout when left out. */
-  readonly stream?: DestinationStream;
+  /** A file that lines are added to, or `off` for stdout, which it is when left out. */
+  readonly file?: string;
+  /** Takes the lines in place of both. */
+  readonly stream?: { write(line: string, urgent: boolean): void };
   /** Wall clock in milliseconds since 1970. */
   readonly now?: () => number;
 }
 
-/** stdout. That it can't be written to must not end the service. */
-function standardOutput(onLost: (lines: number) => void): DestinationStream {
-  const writer = new LineWriter({ fd: 1, onLost });
-  process.on('exit', () => writer.flushSync());
-  return writer;
-}
+/** How a line of each level begins at a time; many records have the same millisecond. */
+class Heads {
+  readonly #now: () => number;
+  readonly #identity: string;
+  /** What stands before the time, by pino's number of the level. */
+  readonly #levels = new Map(logLevels.map((label) => [pino.levels.values[label] ?? 0, `{"level":"${label}"`]));
+  readonly #heads = new Map<number, string>();
+  #timeMs = Number.NaN;
+  #time = '';
 
-/** The time of a record as it is written; many records have the same millisecond. */
-function timestamp(now: () => number): () => string {
-  let lastMs = Number.NaN;
-  let text = '';
-  return () => {
-    const nowMs = now();
-    if (nowMs !== lastMs) text = `,"time":"${new Date(nowMs).toISOString()}"`;
-    lastMs = nowMs;
-    return text;
-  };
-}
+  constructor(identity: string, now: () => number) {
+    this.#identity = identity;
+    this.#now = now;
+  }
 
-/** One line; `undefined` when the fields can't be written as JSON. */
-function formatRecord(
-  head: string,
-  time: string,
-  identity: string,
-  fields: RecordFields,
-  message: string,
-): string | undefined {
-  try {
-    return `${head}${time}${identity},${JSON.stringify(fields).slice(1, -1)},"msg":${JSON.stringify(message)}}\n`;
-  } catch {
-    return undefined;
+  /** `,"time":"..."` of now. */
+  time(): string {
+    const nowMs = this.#now();
+    if (nowMs !== this.#timeMs) {
+      this.#timeMs = nowMs;
+      this.#time = `,"time":"${new Date(nowMs).toISOString()}"`;
+      this.#heads.clear();
+    }
+    return this.#time;
+  }
+
+  of(level: number): string {
+    const time = this.time();
+    const known = this.#heads.get(level);
+    if (known !== undefined) return known;
+    const head = `${this.#levels.get(level)}${time}${this.#identity}`;
+    this.#heads.set(level, head);
+    return head;
   }
 }
 
+/** Records of these levels are written at once. */
+const URGENT_LEVEL = pino.levels.values.warn ?? 0;
+
 /**
- * A log on stdout loses nothing at an exit or in a crash: line-writer.ts says when lines are written. pino's own
- * worker transports are not used because they lose lines there.
+ * What a log loses at which end of the process is in line-writer.ts and log-output.ts. pino's own worker transports
+ * are not used because they lose lines at an exit.
+ *
+ * @throws AppError LOG_UNWRITABLE
  */
-export function createLog({ service, level, stream, now = Date.now }: LogOptions): Log {
+export function createLog({ service, level, file = 'off', stream, now = Date.now }: LogOptions): Log {
   const reportLost = (lines: number): void => {
     log.warn({ event: 'log-lost', records: lines }, `${lines} records were lost: the log could not be written`);
   };
-  const output = stream ?? standardOutput(reportLost);
-  const time = timestamp(now);
-  const heads = Object.fromEntries(logLevels.map((label) => [pino.levels.values[label], `{"level":"${label}"`]));
+  const inFile = stream === undefined && file !== 'off' ? fileOutput(file, reportLost) : undefined;
+  const output: Partial<LogOutput> & Pick<LogOutput, 'write'> = stream ?? inFile ?? standardOutput(reportLost);
   const base = { service, pid: process.pid };
-  const identity = `,${JSON.stringify(base).slice(1, -1)}`;
+  const heads = new Heads(`,${JSON.stringify(base).slice(1, -1)}`, now);
   const log = pino(
     {
       level,
       base,
-      timestamp: time,
+      timestamp: () => heads.time(),
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
         // pino's own way from fields to a line costs three times as much, which a record for each connection shows.
         logMethod(args, method, level) {
           const [fields, message] = args as unknown as [RecordFields, string];
-          const line = formatRecord(heads[level] ?? '', time(), identity, fields, message);
+          const line = formatRecord(heads.of(level), fields, message);
           // What JSON can't say (a bigint, a circle) pino finds words for.
           if (line === undefined) method.apply(this, args);
-          else output.write(line);
+          else output.write(line, level >= URGENT_LEVEL);
         },
       },
     },
-    output,
+    output as DestinationStream,
   ) as unknown as Log;
+  const recovered = inFile?.recovered ?? 0;
+  if (recovered > 0) {
+    const message = `${recovered} records before this one are of a process that was ended before it could write them`;
+    log.warn({ event: 'log-recovered', records: recovered }, message);
+  }
   return log;
 }

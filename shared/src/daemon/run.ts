@@ -2,7 +2,6 @@
  * The life of a daemon: read the configuration, check it, serve, drain, end. The order of a start is
  * that of `sshd` and OpenBSD's daemons: nothing is opened before everything is known to be right.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, type Invocation, reportProblems } from '../cli/program.ts';
 import { formatHostPort } from '../config/endpoint.ts';
 import { effectiveSettings, formatEffective, type Resolved } from '../config/layers.ts';
@@ -40,9 +39,6 @@ export interface DaemonDefinition<S extends Settings> {
   readonly examples: Command['examples'];
   createServer(context: ServiceContext<S>): Promise<Service<ConfigOf<S>>>;
 }
-
-/** When a process ends, pm2 drops what it has read of its log and not yet written. */
-const PM2_WRITES_MS = 100;
 
 /** The `serve` command of a daemon. */
 export function daemonCommand<S extends Settings>(
@@ -97,8 +93,9 @@ async function serve<S extends Settings>(
   const running = new RunningConfiguration(name, settings, resolved);
   // What only a running daemon needs is loaded when it runs: every client command passes through here too.
   const { createLog } = await import('./log.ts');
-  const log = createLog({ service: name, level: daemonPart(running).logLevel });
-  const level = new LogLevelControl(log, daemonPart(running).logLevel);
+  const { logLevel, logFile } = daemonPart(running);
+  const log = createLog({ service: name, level: logLevel, file: logFile });
+  const level = new LogLevelControl(log, logLevel);
   reportCrashes(log);
   const signal = stopOnSignals();
 
@@ -139,7 +136,6 @@ async function serve<S extends Settings>(
   await admin.close();
   processMetrics.stop();
   log.info({ event: 'stopped', durationMs: Math.round(performance.now() - startedMs) }, 'stopped');
-  if (process.env.pm_id !== undefined) await delay(PM2_WRITES_MS);
   return exitCodes.success;
 }
 

@@ -14,6 +14,12 @@ const socketPath = text({
   accepts: (value) => value !== '' && Buffer.byteLength(value) <= MAX_PATH_BYTES,
 });
 
+const logPath = text({
+  allowed: 'the path of a file, or off',
+  placeholder: 'PATH|off',
+  accepts: (value) => value !== '',
+});
+
 export function daemonSettings(service: string) {
   return {
     logLevel: setting(choice(...logLevels), {
@@ -21,6 +27,11 @@ export function daemonSettings(service: string) {
       group: 'Running',
       help: 'least urgent level that is logged; debug has a record for each connection opened',
       live: true,
+    }),
+    logFile: setting(logPath, {
+      default: 'off',
+      group: 'Running',
+      help: 'file that records are added to in place of stdout; a renamed one is begun anew',
     }),
     drainTimeoutMs: setting(duration({ min: 1, off: true }), {
       default: 5_000,

@@ -76,11 +76,11 @@ export class LineAssembler {
 }
 
 /**
- * The lines in the first `size` bytes of an open file. The next block is read while one is looked at.
+ * The lines of an open file from `start`, where one begins, up to `size`. The next block is read while one is looked at.
  * What nothing has ended is left in `lines`. Throws when the file was cut short meanwhile.
  */
-export async function* chunksOf(fd: number, size: number, lines: LineAssembler): AsyncGenerator<Chunk> {
-  let position = 0;
+export async function* chunksOf(fd: number, size: number, lines: LineAssembler, start = 0): AsyncGenerator<Chunk> {
+  let position = start;
   const readNext = (): Promise<{ bytesRead: number }> => {
     const bytes = Math.min(BLOCK_BYTES, size - position);
     return readAsync(fd, lines.space(), 0, bytes, position);

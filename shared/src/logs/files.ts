@@ -158,9 +158,9 @@ export function endAtLineEnd(file: LogFile): LogFile {
   return { ...file, size: 0 };
 }
 
-/** The lines of a file, but for a last one that nothing has ended. A damaged packed file gives what can be unpacked, then throws. */
-export function chunksOfLog(file: LogFile, lines: LineAssembler): AsyncGenerator<Chunk> {
-  if (!file.compressed) return chunksOf(file.fd, file.size, lines);
+/** The lines of a file, but for a last one that nothing has ended. A damaged packed file gives what can be unpacked, then throws. `start` is where a line begins in one that is not packed. */
+export function chunksOfLog(file: LogFile, lines: LineAssembler, start = 0): AsyncGenerator<Chunk> {
+  if (!file.compressed) return chunksOf(file.fd, file.size, lines, start);
   // The descriptor is closed by its owner, and read by position, so that it can be read again.
   const packed = createReadStream('', { fd: file.fd, start: 0, autoClose: false });
   const unpacked = createGunzip();

@@ -30,6 +30,7 @@ export interface LineQuery {
 
 interface Condition {
   readonly literal?: string;
+  readonly textIsEnough?: true;
   readonly mayMatch?: (text: string) => boolean;
   readonly matches: (line: LogLine) => boolean;
 }
@@ -37,6 +38,8 @@ interface Condition {
 export interface LineFilter {
   /** Bytes that every matching line contains. */
   readonly literal: Buffer | undefined;
+  /** True when `mayMatch` is as good as `matches`. */
+  readonly textIsEnough: boolean;
   /** False when the text of a line shows that it cannot match. */
   readonly mayMatch: (text: string) => boolean;
   readonly matches: (line: LogLine) => boolean;
@@ -56,15 +59,25 @@ export function createFilter(query: LineQuery): LineFilter {
   const literal = conditions.find((condition) => (condition.literal ?? '').length > 1)?.literal;
   return {
     literal: literal === undefined ? undefined : Buffer.from(literal),
-    mayMatch: (text) => sieves.every((sieve) => sieve(text)),
+    textIsEnough: conditions.every(({ textIsEnough }) => textIsEnough),
+    mayMatch: sieveOf(sieves),
     matches: (line) => conditions.every((condition) => condition.matches(line)),
   };
 }
 
+function sieveOf(sieves: readonly ((text: string) => boolean)[]): (text: string) => boolean {
+  const [only, ...others] = sieves;
+  if (only === undefined) return () => true;
+  return others.length === 0 ? only : (text) => sieves.every((sieve) => sieve(text));
+}
+
 function grepCondition(grep: RegExp | undefined): Condition | undefined {
   if (grep === undefined) return undefined;
-  const mayMatch = (text: string): boolean => grep.test(text);
-  return { literal: requiredLiteral(grep.source), mayMatch, matches: ({ text }) => grep.test(text) };
+  const literal = requiredLiteral(grep.source);
+  const test = (text: string): boolean => grep.test(text);
+  // An expression that is its own literal is not asked again about lines that were found by it.
+  const sieve = literal.length > 1 && literal === grep.source ? {} : { mayMatch: test };
+  return { literal, ...sieve, textIsEnough: true, matches: ({ text }) => test(text) };
 }
 
 function connCondition(conn: string | undefined): Condition | undefined {

@@ -25,6 +25,12 @@ export class Output {
     if (this.#pendingCharacters >= PIECE_CHARACTERS) await this.flush();
   }
 
+  /** What may not be changed until the next call has been resolved. */
+  async writeBytes(bytes: Uint8Array): Promise<void> {
+    await this.flush();
+    if (bytes.length > 0 && !this.#stream.write(bytes)) await once(this.#stream, 'drain');
+  }
+
   async flush(): Promise<void> {
     const text = this.#pending.join('');
     this.#pending = [];

@@ -35,25 +35,28 @@ export class Printer {
 
   /** With its line end, and under a heading when it is the first line of a day (UTC). */
   format(line: LogLine): string {
-    const service = this.#paint('cyan', escapeText(line.service).padEnd(this.#serviceWidth));
-    const iso = isoTime(line.timeMs);
-    const heading = this.#headingOf(iso);
-    const time = this.#paint('dim', clockOf(iso));
+    return `${this.heading(line.timeMs)}${this.formatLine(line)}`;
+  }
+
+  /** The same without the heading, which depends on the line before. */
+  formatLine(line: LogLine): string {
+    const service = this.#paint('cyan', this.serviceColumn(line.service));
+    const time = this.#paint('dim', clockTime(line.timeMs));
     if (line.record === undefined) {
-      return `${heading}${time} ${' '.repeat(LEVEL_WIDTH)} ${service} ${formatText(line, this.#paint)}\n`;
+      return `${time} ${' '.repeat(LEVEL_WIDTH)} ${service} ${formatText(line, this.#paint)}\n`;
     }
     const level = formatLevel(line.record, this.#paint);
     const body = formatBody(line.record, line.service, this.#paint, []);
-    return `${heading}${time} ${level} ${service} ${body}\n${this.#stack(line.record)}`;
+    return `${time} ${level} ${service} ${body}\n${this.#stack(line.record)}`;
+  }
+
+  serviceColumn(service: string): string {
+    return escapeText(service).padEnd(this.#serviceWidth);
   }
 
   /** The day's heading before its first line, otherwise nothing. */
   heading(timeMs: number): string {
-    return this.#headingOf(isoTime(timeMs));
-  }
-
-  #headingOf(iso: string): string {
-    const day = iso.slice(0, 10);
+    const day = isoTime(timeMs).slice(0, 10);
     if (day === this.#day) return '';
     this.#day = day;
     return `${this.#paint('bold', `-- ${day} UTC --`)}\n`;

@@ -7,7 +7,7 @@ import { levels } from './filter.ts';
 import { parsePeerQuery } from './peer-query.ts';
 import { parseWhen } from './when.ts';
 
-/** The folder that pm2 writes to (`ecosystem.config.js`). */
+/** The folder of the logs that `ecosystem.config.js` names. */
 const FLEET_FOLDER = join(stateFolder, 'logs');
 
 /** Shown of each service when nothing asks for more. */

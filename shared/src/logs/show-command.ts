@@ -8,12 +8,16 @@ import { escapeText } from './escape.ts';
 import { closeLogs, endAtLineEnd, type LogFile } from './files.ts';
 import { createFilter, type LineFilter } from './filter.ts';
 import { Follower } from './follow.ts';
+import { startHelper } from './helper-thread.ts';
 import { formatJsonLine } from './json-line.ts';
+import { createLineFormat, type LineFormatOptions } from './line-format.ts';
 import { Output } from './output.ts';
-import { parsePeerQuery } from './peer-query.ts';
+import { bytesOf, mergePrinted, type Run } from './printed.ts';
 import { Printer } from './printer.ts';
+import { type Question, queryOf, questionOf } from './query.ts';
 import type { LogLine } from './record.ts';
-import { mayHold, noLogs, openSelection, reportDamage, type Selection, selectionOf } from './selection.ts';
+import { ServiceSearch } from './search.ts';
+import { mayHold, noLogs, openSelection, reportDamage, selectionOf } from './selection.ts';
 import { DEFAULT_LINES, showSettings } from './settings.ts';
 import { type Batch, byService, mergeBatches, mergeByTime, readAll, readLast } from './source.ts';
 import { Timeline } from './timeline.ts';
@@ -21,6 +25,7 @@ import { Timeline } from './timeline.ts';
 type ShowConfig = ConfigOf<typeof showSettings>;
 
 const POLL_MS = 100;
+const DAY_MS = 86_400_000;
 
 /** The width of the longest name of a service in the fleet; `-f` may meet it later. */
 const MIN_SERVICE_WIDTH = 'time-stream-tcp'.length;
@@ -45,9 +50,11 @@ export const show = clientCommand({
     const selection = selectionOf(config, Date.now());
     const files = openSelection(selection);
     if (files.length === 0 && !config.f) throw noLogs(selection, config.service);
-    const filter = createFilter(queryOf(config, selection));
+    const question = questionOf(config, selection);
+    const filter = createFilter(queryOf(question));
     const output = new Output(process.stdout);
-    const formatter = createFormatter(config, json, files);
+    const format = formatOptionsOf(json, files);
+    const formatter = createFormatter(config, format);
     let shown = 0;
     const write = (batch: Batch): Promise<void> => {
       shown += batch.length;
@@ -56,9 +63,18 @@ export const show = clientCommand({
 
     // Lines that have not ended are for the follower, when they have.
     const read = config.f ? files.map(endAtLineEnd) : files;
-    for await (const batch of readChosen(read, config, selection, filter)) {
-      if (signal.aborted) break;
-      await write(batch);
+    const held = read.filter((file) => mayHold(file, selection.sinceMs));
+    if (linesToShow(config) === Number.POSITIVE_INFINITY && config.conn === undefined) {
+      for await (const run of searchAll(held, question, filter, format)) {
+        if (signal.aborted) break;
+        shown += run.to - run.from;
+        await writeRun(run, formatter, output);
+      }
+    } else {
+      for await (const batch of readChosen(held, config, filter)) {
+        if (signal.aborted) break;
+        await write(batch);
+      }
     }
     await output.flush();
     if (config.f)
@@ -71,28 +87,46 @@ export const show = clientCommand({
   },
 });
 
-function queryOf(config: ShowConfig, { sinceMs, untilMs }: Selection): Parameters<typeof createFilter>[0] {
-  const peer = config.peer === undefined ? undefined : parsePeerQuery(config.peer);
-  return {
-    level: config.level,
-    events: config.event,
-    conn: config.conn,
-    peer: peer?.matches,
-    peerText: peer?.contained,
-    grep: config.grep === undefined ? undefined : new RegExp(config.grep),
-    sinceMs,
-    untilMs,
-  };
+/** Every line that is asked for, printed already: nothing is told by the lines around it. */
+async function* searchAll(
+  files: readonly LogFile[],
+  question: Question,
+  filter: LineFilter,
+  format: LineFormatOptions,
+): AsyncGenerator<Run> {
+  const bytes = files.reduce((sum, { size, compressed }) => sum + (compressed ? 0 : size), 0);
+  const helper = startHelper(bytes, { question, format });
+  const options = { filter, format: createLineFormat(format), helper, onDamaged: reportDamage };
+  const streams = [...byService(files)].map(([service, ofService]) =>
+    new ServiceSearch(service, ofService[0]?.beginsMs ?? Number.NaN, options).search(ofService),
+  );
+  try {
+    yield* mergePrinted(streams);
+  } finally {
+    helper?.close();
+  }
 }
 
-function readChosen(
-  files: readonly LogFile[],
-  config: ShowConfig,
-  selection: Selection,
-  filter: LineFilter,
-): AsyncIterable<Batch> {
+/** Between lines of different days the formatter may have something to say. */
+async function writeRun(run: Run, formatter: Formatter, output: Output): Promise<void> {
+  const { times } = run.printed;
+  let day = Number.NaN;
+  let from = run.from;
+  for (let index = run.from; index < run.to; index += 1) {
+    const ofLine = Math.floor((times[index] ?? 0) / DAY_MS);
+    if (ofLine === day) continue;
+    day = ofLine;
+    const heading = formatter.heading(times[index] ?? Number.NaN);
+    if (heading === '') continue;
+    await output.writeBytes(bytesOf({ ...run, from, to: index }));
+    await output.write(heading);
+    from = index;
+  }
+  await output.writeBytes(bytesOf({ ...run, from }));
+}
+
+function readChosen(held: readonly LogFile[], config: ShowConfig, filter: LineFilter): AsyncIterable<Batch> {
   const options = { filter, onDamaged: reportDamage };
-  const held = files.filter((file) => mayHold(file, selection.sinceMs));
   const count = linesToShow(config);
   const streams = [...byService(held).values()].map((ofService) =>
     count === Number.POSITIVE_INFINITY ? readAll(ofService, options) : lastAsStream(ofService, count, options),
@@ -114,18 +148,25 @@ function linesToShow({ n, f, since, until, level, peer, conn, event, grep }: Sho
 
 interface Formatter {
   readonly format: (line: LogLine) => string;
+  /** What is to be said before a line of that time that is printed already. */
+  readonly heading: (timeMs: number) => string;
   /** What is to be said after the last line. */
   readonly end: () => string;
 }
 
-function createFormatter(config: ShowConfig, json: boolean, files: readonly LogFile[]): Formatter {
-  if (json) return { format: formatJsonLine, end: () => '' };
-  const paint = choosePaint(process.stdout.isTTY === true, process.env);
+function formatOptionsOf(json: boolean, files: readonly LogFile[]): LineFormatOptions {
   const serviceWidth = Math.max(MIN_SERVICE_WIDTH, ...files.map(({ service }) => escapeText(service).length));
+  return { json, isTerminal: process.stdout.isTTY === true, serviceWidth };
+}
+
+function createFormatter(config: ShowConfig, { json, isTerminal, serviceWidth }: LineFormatOptions): Formatter {
+  if (json) return { format: formatJsonLine, heading: () => '', end: () => '' };
+  const paint = choosePaint(isTerminal, process.env);
   const printer = new Printer({ paint, serviceWidth });
-  if (config.conn === undefined) return { format: (line) => printer.format(line), end: () => '' };
+  const heading = (timeMs: number): string => printer.heading(timeMs);
+  if (config.conn === undefined) return { format: (line) => printer.format(line), heading, end: () => '' };
   const timeline = new Timeline(printer, paint);
-  return { format: (line) => timeline.format(line), end: () => (config.f ? '' : timeline.end()) };
+  return { format: (line) => timeline.format(line), heading, end: () => (config.f ? '' : timeline.end()) };
 }
 
 async function follow(

@@ -1,18 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { LineWriter } from '../../src/daemon/line-writer.ts';
+import { LineWriter, type LineWriterOptions } from '../../src/daemon/line-writer.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setImmediate', 'clearImmediate', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
 /** A descriptor that takes what `takes` says, or throws; what it took, call by call. */
-function start(takes: (bytes: Uint8Array) => number = (bytes) => bytes.length) {
+function start(
+  takes: (bytes: Uint8Array) => number = (bytes) => bytes.length,
+  options: Pick<LineWriterOptions, 'store' | 'eachLine'> = {},
+) {
   const calls: string[] = [];
   const lost: number[] = [];
   const device = { takes };
   const writer = new LineWriter({
-    fd: 1,
+    ...options,
     onLost: (lines) => lost.push(lines),
-    write: (_fd, bytes) => {
+    write: (bytes) => {
       const taken = device.takes(bytes);
       calls.push(Buffer.from(bytes.subarray(0, taken)).toString());
       return taken;
@@ -111,5 +114,46 @@ describe('LineWriter', () => {
     device.takes = all;
     writer.flushSync();
     expect([written().length, lost]).toEqual([3_000 * 1024, []]);
+  });
+
+  test('an urgent line takes those that were collected before it along', () => {
+    const { writer, calls } = start();
+    for (const line of ['a\n', 'b\n']) writer.write(line);
+    writer.write('urgent\n', true);
+    expect(calls).toEqual(['a\n', 'b\nurgent\n']);
+  });
+
+  test('without memory that outlives the process each line can be written as it comes', () => {
+    const { writer, calls } = start(all, { eachLine: true });
+    for (const line of ['a\n', 'b\n', 'c\n']) writer.write(line);
+    expect(calls).toEqual(['a\n', 'b\n', 'c\n']);
+  });
+
+  test('at every moment the store says what is not written yet, be it a part of a line', () => {
+    const bytes = Buffer.alloc(64);
+    const held: string[] = [];
+    const store = { bytes, hold: (from: number, to: number) => void held.push(bytes.toString('utf8', from, to)) };
+    const { writer, device } = start(busy, { store });
+    for (const line of ['één\n', 'two\n']) writer.write(line);
+    expect(held.splice(0)).toEqual(['één\n', 'één\ntwo\n']);
+    const takes = [6];
+    device.takes = () => takes.shift() ?? busy();
+    writer.flush();
+    expect(held.splice(0)).toEqual(['two\n']);
+    // 60 bytes fit into what is left and what was given back, and no more.
+    for (let index = 0; index < 15; index += 1) writer.write(`${index}\n`.padStart(4, ' '));
+    expect(held.at(-1)).toMatch(/^two\n {2}0\n.* 14\n$/s);
+    device.takes = all;
+    writer.flush();
+    expect(held.at(-1)).toBe('');
+  });
+
+  test('a line longer than the store is lost and counted, the others are not', () => {
+    const { writer, written, lost } = start(all, { store: { bytes: Buffer.alloc(16), hold: () => {} } });
+    for (const line of ['a\n', `${'x'.repeat(20)}\n`, 'b\n']) writer.write(line);
+    writer.flushSync();
+    writer.write('c\n');
+    writer.flushSync();
+    expect([written(), lost]).toEqual(['a\nb\nc\n', [1]]);
   });
 });

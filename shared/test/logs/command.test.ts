@@ -1,13 +1,13 @@
 /** `pnpm logs` as it is called: the entry point spawned, its files in a folder of the test. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { lines, logFolder, record } from './support.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/logs/main.ts');
+const MAIN = join(import.meta.dirname, '../../src/logs/start.js');
 
 interface Outcome {
   readonly code: number | null;
@@ -45,6 +45,29 @@ describe('pnpm logs', () => {
     expect(numbers(stdout)).toEqual([25, 26, 27, 28, 28, 29, 29, 30, 31, 32, 33, 34]);
     expect(numbers((await run(['--dir', dir, '-n', '1'])).stdout)).toEqual([29, 34]);
     expect(numbers((await run(['--dir', dir, '-n', 'all', '--service', 'echo-tcp'])).stdout)).toHaveLength(35);
+  });
+
+  it('keeps compiled code in the private folder of the fleet for its next start', async () => {
+    const folder = logFolder({ 'a.log': lines(record(1)) });
+    for (const _start of ['first', 'second']) {
+      const outcome = await run(['--dir', folder, '--json'], { SMALL_SERVERS_STATE: folder });
+      expect(outcome).toEqual({ code: 0, stdout: lines(record(1)), stderr: '' });
+    }
+    expect(statSync(join(folder, 'run')).mode & 0o777).toBe(0o700);
+    expect(readdirSync(join(folder, 'run', 'compile-cache'))).not.toEqual([]);
+  });
+
+  it('shows the days of a large log under their headings, though two threads print it', async () => {
+    const big = Array.from({ length: 200_000 }, (_, n) =>
+      record(86_400 - 1000 + n / 100, { event: 'stamp', n, msg: 'x'.repeat(90) }),
+    );
+    const dir = logFolder({ 'echo-tcp.log': `${big.join('\n')}\n` });
+    const { code, stdout } = await run(['--dir', dir, '-n', 'all']);
+    expect(code).toBe(0);
+    const printed = stdout.split('\n');
+    expect(printed.filter((line) => line.startsWith('--'))).toEqual(['-- 2026-11-20 UTC --', '-- 2026-11-21 UTC --']);
+    expect(printed.indexOf('-- 2026-11-21 UTC --')).toBe(100_001);
+    expect(numbers(stdout)).toEqual(big.keys().toArray());
   });
 
   it('shows all that a search finds', async () => {

@@ -16,7 +16,7 @@ const loadCases: readonly LoadCase[] = [
   { name: 'connections of 64 B, 50 at a time', load: [50, 64], targetRatio: TARGET_RATIO },
 ];
 
-const ways = [REFERENCE, 'info', 'discard', 'batched', 'each-line', 'async-4k', 'worker'];
+const ways = [REFERENCE, 'info', 'info-file', 'discard', 'file', 'batched', 'each-line', 'async-4k', 'worker'];
 
 const peers: readonly EchoPeer[] = ways.map((name) => ({
   name,

@@ -1,5 +1,5 @@
 /** An echo on the listener of this project with a debug log written in one of several ways: `server.ts PORT WAY FILE`. */
-import { openSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { LineWriter } from '@small-servers/shared/daemon/line-writer';
 import { createLog } from '@small-servers/shared/daemon/log';
@@ -12,12 +12,15 @@ interface Lines {
 }
 
 /** Every way gets the same lines; what they may lose differs (docs/performance/log-writing.md). */
-const ways: Readonly<Record<string, (fd: number) => Lines>> = {
+const ways: Readonly<Record<string, 'log-file' | ((fd: number) => Lines)>> = {
   'no-log': () => ({ write: () => {} }),
   discard: () => ({ write: () => {} }),
   'each-line': (fd) => destination({ fd, sync: true }),
-  info: (fd) => new LineWriter({ fd }),
-  batched: (fd) => new LineWriter({ fd }),
+  info: (fd) => new LineWriter({ write: (bytes) => writeSync(fd, bytes) }),
+  // As services are run by the fleet.
+  'info-file': 'log-file',
+  file: 'log-file',
+  batched: (fd) => new LineWriter({ write: (bytes) => writeSync(fd, bytes) }),
   'async-4k': (fd) => destination({ fd, sync: false, minLength: 4096 }),
   worker: (fd) => {
     const code = `const { writeSync } = require('fs'); const { parentPort } = require('worker_threads');
@@ -28,15 +31,15 @@ const ways: Readonly<Record<string, (fd: number) => Lines>> = {
   },
 };
 
-const levels: Readonly<Record<string, LogLevel>> = { 'no-log': 'fatal', info: 'info' };
+const levels: Readonly<Record<string, LogLevel>> = { 'no-log': 'fatal', info: 'info', 'info-file': 'info' };
 
 const [port = '', way = '', file = ''] = process.argv.slice(2);
 const open = ways[way];
 if (open === undefined) throw new Error(`there is no way ${way}; there are ${Object.keys(ways).join(', ')}`);
+const level = levels[way] ?? 'debug';
 const log = createLog({
-  service: 'echo-tcp',
-  level: levels[way] ?? 'debug',
-  stream: open(openSync(file, 'a')),
+  ...{ service: 'echo-tcp', level },
+  ...(open === 'log-file' ? { file } : { stream: open(openSync(file, 'a')) }),
 });
 await listenTcp({
   config: {

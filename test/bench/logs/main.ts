@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchOptions } from '../support/options.ts';
@@ -16,24 +16,28 @@ import { strategies, type Way } from './strategies.ts';
 
 const FILE_BYTES = 1024 ** 3;
 const MEMORY_LOOK_MS = 10;
-const MAIN = join(import.meta.dirname, '../../../shared/src/logs/main.ts');
+/** What the script `pnpm logs` runs. */
+const MAIN = join(import.meta.dirname, '../../../shared/src/logs/start.js');
 
 interface Contestant {
   readonly name: string;
   command(pattern: string, folder: string): readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  env(folder: string): Readonly<Record<string, string>>;
 }
+
+/** The folder as a fleet's: with compiled code in it from the first run on. */
+const fleetOf = (folder: string): Readonly<Record<string, string>> => ({ SMALL_SERVERS_STATE: folder });
 
 const grep = (locale: string): Contestant => ({
   name: `grep, LC_ALL=${locale}`,
   command: (pattern, folder) => ['grep', '-E', '-e', pattern, join(folder, 'echo-tcp.log')],
-  env: { LC_ALL: locale },
+  env: () => ({ LC_ALL: locale }),
 });
 
 const logs = (...flags: readonly string[]): Contestant => ({
   name: ['pnpm logs', ...flags].join(' '),
   command: (pattern, folder) => [process.execPath, MAIN, '--dir', folder, '--grep', pattern, ...flags],
-  env: {},
+  env: fleetOf,
 });
 
 /** The first is what the ratios refer to. */
@@ -102,7 +106,7 @@ async function searchAll(folder: string, rounds: number): Promise<readonly Row[]
     const runs = new Map<Contestant, Run[]>(contestants.map((contestant) => [contestant, []]));
     for (let round = 0; round < rounds; round += 1) {
       for (const contestant of turnOrder(contestants, round)) {
-        runs.get(contestant)?.push(await time(contestant.command(question, folder), contestant.env));
+        runs.get(contestant)?.push(await time(contestant.command(question, folder), contestant.env(folder)));
       }
     }
     for (const [{ name }, ofThis] of runs) rows.push({ question, name, runs: ofThis });
@@ -115,7 +119,7 @@ async function askAll(folder: string, rounds: number): Promise<readonly Row[]> {
   for (const [question, flags] of questions) {
     const runs: Run[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      runs.push(await time([process.execPath, MAIN, ...flags, '--dir', folder], {}));
+      runs.push(await time([process.execPath, MAIN, ...flags, '--dir', folder], fleetOf(folder)));
     }
     rows.push({ question, name: 'pnpm logs', runs });
   }
@@ -166,6 +170,7 @@ export async function run({ rounds, json }: BenchOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-logs-'));
   const print = (text: string): void => void (json || process.stdout.write(text));
   try {
+    mkdirSync(join(folder, 'run'));
     const path = join(folder, 'echo-tcp.log');
     const lines = writeLog(path, FILE_BYTES);
     print(`1 GiB, ${lines.toLocaleString('en-US')} lines; the best of ${rounds} rounds\n\n`);
