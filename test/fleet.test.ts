@@ -299,7 +299,7 @@ describe('wrong use', { concurrent: true, timeout: PATIENCE_MS }, () => {
   ])('%j is told and does nothing', async (args, stderr) => {
     await using fleet = await TestFleet.create();
     expect(await fleet.run(args)).toEqual({ code: 78, stdout: '', stderr });
-    // Compiled code is kept by every start (cli/compile-cache.ts); nothing else was made.
+    // Compiled code is kept by every start (cli/compile-cache.js); nothing else was made.
     expect(await readdir(join(fleet.state, 'run'))).toEqual(['compile-cache']);
   });
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 /** The compile cache is on before the program is loaded: that halves the time to its first line. */
-import '../cli/compile-cache.ts';
+import '../cli/compile-cache.js';
 
 await import('./program.ts');

@@ -1,0 +1,26 @@
+/**
+ * Turns on Node's cache of compiled modules, types stripped, for everything that is imported after this. To be
+ * imported first, by a file that then loads its program with `import()`.
+ *
+ * No TypeScript: to strip the types of a first file Node loads what strips types, a third of the 0.1 s before the
+ * first line of a program that is started by a `.js` file, as `pnpm logs` is.
+ *
+ * The cache lies in the private `run/`, never in the system's place for temporary files, where another user could have
+ * put code for us to run. Where `run/` can't be written, programs start without it, 0.1 s later.
+ */
+import { mkdirSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+// As in ecosystem.config.js and daemon/state-folder.ts.
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const run = resolve(root, process.env.SMALL_SERVERS_STATE ?? '', 'run');
+try {
+  mkdirSync(run, { recursive: true, mode: 0o700 });
+  // Threads look at the variable.
+  process.env.NODE_COMPILE_CACHE ??= resolve(run, 'compile-cache');
+  enableCompileCache(process.env.NODE_COMPILE_CACHE);
+} catch {
+  // Nothing that anybody has to know: only time is lost.
+}

@@ -1,5 +1,0 @@
-#!/usr/bin/env node
-/** The compile cache is on before the program is loaded: that halves the time to its first line. */
-import '../cli/compile-cache.ts';
-
-await import('./program.ts');
