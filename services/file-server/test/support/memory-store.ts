@@ -189,6 +189,8 @@ export class MemoryStore implements FileStore {
       if (isWithin(to.names, from.names)) throw new FileError('BADARG', 'a directory does not go into itself');
       if (target.entries.has(targetKey)) throw new FileError('NOTDIR', 'a directory does not replace a file');
     }
+    // Two names of one file: nothing happens.
+    if (target.entries.get(targetKey) === node) return entryOf(node);
     source.entries.delete(sourceKey);
     target.entries.set(targetKey, node);
     node.etag = this.#nextVersion();
