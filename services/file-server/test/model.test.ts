@@ -3,6 +3,8 @@
  * is answered must be what a few hundred plain lines in memory say; of a wrong sequence fast-check shows the shortest.
  */
 import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -487,6 +489,20 @@ class Resume implements Step {
   }
 }
 
+/** What is there at the start, on both sides. */
+async function fill(store: MemoryStore, root: string): Promise<void> {
+  store.makeFolder('d');
+  await mkdir(join(root, 'd'));
+  for (const [path, content] of [
+    ['a', 'six..\n'],
+    ['b', ''],
+    ['d/a', 'seven..'],
+  ] as const) {
+    store.put(path, content);
+    await writeFile(join(root, path), content);
+  }
+}
+
 function peerOf(real: Real, conn: number): Peer {
   return real.peers[conn] as Peer;
 }
@@ -511,11 +527,9 @@ test('what is answered is what the model says', { timeout: 120_000 }, async () =
       await using server = await TestServer.start({ maxFileSizeBytes: MAX_FILE_BYTES });
       await using control = await Peer.connect(server.port);
       const peers = [await Peer.connect(server.port), await Peer.connect(server.port)];
-      const model: Model = {
-        store: new MemoryStore({ maxFileBytes: MAX_FILE_BYTES }),
-        halfDone: [undefined, undefined],
-        cut: [],
-      };
+      const store = new MemoryStore({ maxFileBytes: MAX_FILE_BYTES });
+      await fill(store, server.root);
+      const model: Model = { store, halfDone: [undefined, undefined], cut: [] };
       try {
         await fc.asyncModelRun(() => ({ model, real: { server, peers, control } }), commands);
       } finally {
