@@ -56,7 +56,10 @@ export interface OpenedFile {
 export type DigestAlgorithm = 'sha256' | 'crc32';
 
 /** `none`: there must be no such file; `any`: whatever is there is replaced; an etag: exactly that is. */
-export type Precondition = { readonly kind: 'none' } | { readonly kind: 'any' } | { readonly kind: 'etag'; etag: string };
+export type Precondition =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'any' }
+  | { readonly kind: 'etag'; etag: string };
 
 export interface UploadRequest {
   readonly path: FilePath;
