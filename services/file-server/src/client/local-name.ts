@@ -2,7 +2,7 @@
 
 /** Names that stand for devices on Windows, in any folder and with any extension. */
 const device = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?$/i;
-const windowsSeparators = /[<>:"/\\|?*\u0000-\u001f]/;
+const windowsSeparators = /[<>:"/\\|?*\p{Cc}]/u;
 
 /** What is wrong with a name here, or `undefined`. */
 export function localNameProblem(name: Buffer, platform: NodeJS.Platform): string | undefined {
