@@ -1,0 +1,71 @@
+/** What is told of a file, and the digests that are known of it. */
+import { hash } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
+import type { Entry, EntryKind } from './store.ts';
+
+const identity = new BigUint64Array(5);
+const identityBytes = new Uint8Array(identity.buffer);
+
+/**
+ * 16 hex digits from what the file system changes with the content: device and inode (another file of that name),
+ * size, and the times of the last change of content and inode. Who writes to a file can set the former time back, but
+ * not the latter.
+ */
+export function etagOf(stats: BigIntStats): string {
+  identity[0] = stats.dev;
+  identity[1] = stats.ino;
+  identity[2] = stats.size;
+  identity[3] = stats.mtimeNs;
+  identity[4] = stats.ctimeNs;
+  return hash('sha256', identityBytes).slice(0, 16);
+}
+
+const S_IFMT = 0o170_000n;
+const S_IFREG = 0o100_000n;
+const S_IFDIR = 0o040_000n;
+
+export function kindOf(stats: BigIntStats): EntryKind {
+  const format = stats.mode & S_IFMT;
+  if (format === S_IFREG) return 'file';
+  return format === S_IFDIR ? 'directory' : 'other';
+}
+
+/** Digests by etag, the least recently used forgotten first. */
+export class DigestCache {
+  readonly #maxEntries: number;
+  readonly #digests = new Map<string, string>();
+
+  constructor(maxEntries: number) {
+    this.#maxEntries = maxEntries;
+  }
+
+  get(etag: string): string | undefined {
+    const digest = this.#digests.get(etag);
+    if (digest === undefined) return undefined;
+    this.#digests.delete(etag);
+    this.#digests.set(etag, digest);
+    return digest;
+  }
+
+  set(etag: string, sha256: string): void {
+    this.#digests.delete(etag);
+    this.#digests.set(etag, sha256);
+    if (this.#digests.size <= this.#maxEntries) return;
+    for (const oldest of this.#digests.keys()) {
+      this.#digests.delete(oldest);
+      return;
+    }
+  }
+
+  entry(stats: BigIntStats): Entry {
+    const kind = kindOf(stats);
+    const etag = etagOf(stats);
+    return {
+      kind,
+      sizeBytes: kind === 'file' ? Number(stats.size) : 0,
+      modifiedMs: Number(stats.mtimeNs / 1_000_000n),
+      etag,
+      sha256: kind === 'file' ? this.get(etag) : undefined,
+    };
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * One page of a listing: sorted by the bytes of the names, a directory before what it holds, whatever the number of
+ * names. A directory gives its names in no order, so each page needs a look at all of them; the smallest few thousand
+ * are kept meanwhile, and serve the next pages too as long as the directory stays as it is.
+ */
+import type { BigIntStats } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { decodePath, pathOf } from '../protocol/path.ts';
+import { kindOf } from './entries.ts';
+import { hasCode } from './failures.ts';
+import { hiddenName } from './names.ts';
+import { type FileOperations, openFlags } from './operations.ts';
+import type { Place, Root } from './root.ts';
+import type { Entry, ListedEntry, ListPage, ListRequest } from './store.ts';
+
+/** Names of one directory in memory at a time; at 255 bytes each this is 4 MiB. */
+export const WINDOW_NAMES = 16_384;
+/** Windows that are kept for the next page. */
+const KEPT_WINDOWS = 4;
+/** A directory that changed just now may change again without its times telling. */
+const SETTLED_MS = 1000;
+/** How long the loop may be held up by entries that are in memory. */
+const SLICE_MS = 4;
+/** Entries that the disk is asked for at once. */
+const PARALLEL = 16;
+
+/** The smallest names of a directory that come after one, in order. */
+interface Window {
+  readonly names: readonly Buffer[];
+  /** There are names after these. */
+  readonly more: boolean;
+}
+
+export interface ListingHost {
+  readonly root: Root;
+  readonly operations: FileOperations;
+  now(): number;
+  entryOf(stats: BigIntStats): Entry;
+}
+
+export class Listing {
+  readonly #host: ListingHost;
+  readonly #windows = new Map<string, Window>();
+
+  constructor(host: ListingHost) {
+    this.#host = host;
+  }
+
+  async page(names: readonly Buffer[], request: ListRequest): Promise<ListPage> {
+    const collector = new Collector(request.limit);
+    const after = request.after === undefined ? [] : decodePath(request.after).names;
+    const place = await this.#host.root.directory(names);
+    try {
+      await this.#collect(place, names, { prefix: [], after, depth: request.depth, collector });
+    } finally {
+      place.close();
+    }
+    return { entries: collector.entries, more: collector.more };
+  }
+
+  async #collect(place: Place, names: readonly Buffer[], walk: Walk): Promise<void> {
+    const { prefix, depth, collector } = walk;
+    const [after, ...deeper] = walk.after;
+    const descends = depth > 1;
+    // The page before ended at this directory, or below it.
+    if (after !== undefined && descends) await this.#descend(names, after, { prefix, after: deeper, depth, collector });
+    for await (const { name, entry } of this.#inOrder(place, names, after, collector)) {
+      collector.add({ ...entry, path: pathOf([...prefix, name]) });
+      if (collector.more) return;
+      if (descends && entry.kind === 'directory') {
+        await this.#descend(names, name, { prefix, after: [], depth, collector });
+      }
+    }
+  }
+
+  /** The entries of one directory, in the order of their names, until the page is full. */
+  async *#inOrder(
+    place: Place,
+    names: readonly Buffer[],
+    after: Buffer | undefined,
+    collector: Collector,
+  ): AsyncGenerator<{ name: Buffer; entry: Entry }> {
+    let window: Window | undefined;
+    do {
+      window = await this.#window(place, window?.names.at(-1) ?? after, collector.wanted);
+      for (let start = 0; start < window.names.length; start += PARALLEL) {
+        const some = window.names.slice(start, start + PARALLEL);
+        const entries = await this.#entries(place, names, some, collector);
+        for (const [index, name] of some.entries()) {
+          if (collector.more) return;
+          const entry = entries[index];
+          // One that is gone since the directory was read is left out.
+          if (entry !== undefined) yield { name, entry };
+        }
+      }
+    } while (window.more && !collector.more);
+  }
+
+  async #descend(names: readonly Buffer[], name: Buffer, walk: Walk): Promise<void> {
+    const inner = [...names, name];
+    let directory: Place;
+    try {
+      directory = await this.#host.root.directory(inner);
+    } catch (error) {
+      // Gone, replaced by a file or a link, or closed to us: what it holds is not listed.
+      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'NOTFOUND', 'NOTDIR')) return;
+      throw error;
+    }
+    try {
+      const { prefix, after, depth, collector } = walk;
+      await this.#collect(directory, inner, { prefix: [...prefix, name], after, depth: depth - 1, collector });
+    } finally {
+      directory.close();
+    }
+  }
+
+  async #entries(
+    place: Place,
+    names: readonly Buffer[],
+    some: readonly Buffer[],
+    collector: Collector,
+  ): Promise<(Entry | undefined)[]> {
+    if (collector.sliceIsOver(this.#host.now())) await setImmediate();
+    const path = [...names];
+    return Promise.all(
+      some.map((name) => {
+        path[names.length] = name;
+        return this.#entry(place, path, name);
+      }),
+    );
+  }
+
+  #entry(place: Place, path: readonly Buffer[], name: Buffer): Entry | Promise<Entry | undefined> {
+    const { root, operations } = this.#host;
+    const descriptor = root.openCached(path, openFlags.entry);
+    if (descriptor < 0) return this.#entryFromDisk(place, name);
+    try {
+      return this.#host.entryOf(operations.statNow(descriptor));
+    } finally {
+      operations.closeNow(descriptor);
+    }
+  }
+
+  async #entryFromDisk(place: Place, name: Buffer): Promise<Entry | undefined> {
+    try {
+      return this.#host.entryOf(await this.#host.operations.lstat(place.at(name)));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  async #window(place: Place, after: Buffer | undefined, wanted: number): Promise<Window> {
+    const stats = await this.#host.operations.lstat(place.at(DOT));
+    const key = `${stats.dev} ${stats.ino} ${stats.mtimeNs} ${stats.ctimeNs}`;
+    const kept = after === undefined ? undefined : this.#windows.get(key);
+    const first = kept?.names[0];
+    if (kept !== undefined && after !== undefined && first !== undefined && Buffer.compare(first, after) <= 0) {
+      const rest = kept.names.slice(indexAfter(kept.names, after));
+      if (rest.length > 0 || !kept.more) return { names: rest, more: kept.more };
+    }
+    const window = await this.#scan(place, after);
+    const settled = this.#host.now() - Number(stats.ctimeNs / 1_000_000n) > SETTLED_MS;
+    // One that a single page uses up is not worth keeping.
+    if (settled && window.names.length > wanted) this.#keep(key, window);
+    return window;
+  }
+
+  #keep(key: string, window: Window): void {
+    this.#windows.delete(key);
+    this.#windows.set(key, window);
+    if (this.#windows.size <= KEPT_WINDOWS) return;
+    for (const oldest of this.#windows.keys()) {
+      this.#windows.delete(oldest);
+      return;
+    }
+  }
+
+  async #scan(place: Place, after: Buffer | undefined): Promise<Window> {
+    const isRoot = place.descriptor === this.#host.root.place.descriptor;
+    const smallest = new SmallestNames(WINDOW_NAMES);
+    for await (const name of this.#host.operations.names(place.itself)) {
+      if (isRoot && name.equals(hiddenName)) continue;
+      if (after === undefined || Buffer.compare(name, after) > 0) smallest.add(name);
+    }
+    return smallest.window();
+  }
+}
+
+const DOT = Buffer.from('.');
+
+interface Walk {
+  readonly prefix: readonly Buffer[];
+  /** Relative to the directory that is being listed. */
+  readonly after: readonly Buffer[];
+  readonly depth: number;
+  readonly collector: Collector;
+}
+
+/** The entries of one page, and one more only to know of. */
+class Collector {
+  readonly entries: ListedEntry[] = [];
+  more = false;
+  readonly #limit: number;
+  #sliceEndMs: number | undefined;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get wanted(): number {
+    return this.#limit - this.entries.length + 1;
+  }
+
+  add(entry: ListedEntry): void {
+    if (this.entries.length === this.#limit) this.more = true;
+    else this.entries.push(entry);
+  }
+
+  sliceIsOver(nowMs: number): boolean {
+    if (this.#sliceEndMs !== undefined && nowMs < this.#sliceEndMs) return false;
+    const first = this.#sliceEndMs === undefined;
+    this.#sliceEndMs = nowMs + SLICE_MS;
+    return !first;
+  }
+}
+
+/** Keeps the smallest of many names: twice the room, sorted and halved when it is full. */
+class SmallestNames {
+  readonly #limit: number;
+  #names: Buffer[] = [];
+  #largest: Buffer | undefined;
+  #dropped = false;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(name: Buffer): void {
+    if (this.#largest !== undefined && Buffer.compare(name, this.#largest) > 0) {
+      this.#dropped = true;
+      return;
+    }
+    this.#names.push(name);
+    if (this.#names.length >= 2 * this.#limit) this.#halve();
+  }
+
+  #halve(): void {
+    this.#names.sort(Buffer.compare);
+    if (this.#names.length > this.#limit) {
+      this.#names.length = this.#limit;
+      this.#dropped = true;
+    }
+    this.#largest = this.#names.length === this.#limit ? this.#names.at(-1) : undefined;
+  }
+
+  window(): Window {
+    this.#halve();
+    return { names: this.#names, more: this.#dropped };
+  }
+}
+
+/** Where in sorted names the first one after `after` is. */
+function indexAfter(names: readonly Buffer[], after: Buffer): number {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (Buffer.compare(names[middle] as Buffer, after) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Adds up the sizes of all files below a place, without following links. */
+export async function countBytes(host: ListingHost, names: readonly Buffer[] = []): Promise<number> {
+  const { root, operations } = host;
+  const place = await root.directory(names);
+  const directories: Buffer[] = [];
+  let total = 0;
+  try {
+    for await (const name of operations.names(place.itself)) {
+      if (names.length === 0 && name.equals(hiddenName)) continue;
+      const stats = await operations.lstat(place.at(name)).catch(() => undefined);
+      if (stats === undefined) continue;
+      const kind = kindOf(stats);
+      if (kind === 'directory') directories.push(name);
+      else if (kind === 'file') total += Number(stats.size);
+    }
+  } finally {
+    place.close();
+  }
+  for (const name of directories) {
+    try {
+      total += await countBytes(host, [...names, name]);
+    } catch {
+      // Gone meanwhile, or closed to us: then it is not ours to count.
+    }
+  }
+  return total;
+}

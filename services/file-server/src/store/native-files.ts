@@ -1,0 +1,94 @@
+/**
+ * Linux calls that answer from memory or not at all, through `node:ffi`. They let the loop itself serve what is in the
+ * kernel's caches, in a tenth of the time that a trip to a thread and back takes, and never wait for a disk:
+ *
+ * - openat2(2) resolves a whole path below a directory without leaving it and without following any link
+ *   (RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS); with RESOLVE_CACHED it gives up where a name is not in memory.
+ * - preadv2(2) with RWF_NOWAIT reads what the page cache has.
+ *
+ * Whatever they do not answer, for whatever reason, is left to `FileOperations`: docs/decisions/0701-file-calls.md.
+ */
+import fs from 'node:fs';
+import { openNative } from '@small-servers/shared/native/linux';
+
+export interface NativeFiles {
+  /**
+   * Opens a path below a directory: a descriptor, `absent` for a name that is certainly not there, or `unknown`
+   * for whatever the memory does not say.
+   */
+  open(directory: number, names: readonly Buffer[], flags: number): number;
+  /** Bytes read, 0 at the end, or `unknown`. */
+  read(descriptor: number, target: Uint8Array, offset: number): number;
+}
+
+export const absent = -1;
+export const unknown = -2;
+
+const SIGNATURES = {
+  // The C library has no function for openat2. Its number is the same on every architecture.
+  syscall: { arguments: ['i64', 'i64', 'buffer', 'buffer', 'u64'], return: 'i64' },
+  preadv2: { arguments: ['i32', 'buffer', 'i32', 'i64', 'i32'], return: 'i64' },
+  __errno_location: { arguments: [], return: 'pointer' },
+} as const;
+
+const SYS_OPENAT2 = 437n;
+const O_CLOEXEC = 0o2_000_000;
+const RWF_NOWAIT = 8;
+const ENOENT = 2;
+
+/** Of <linux/openat2.h>. Without NO_XDEV a mount below the root might be one that waits for a network. */
+const resolve = { NO_XDEV: 0x01, NO_MAGICLINKS: 0x02, NO_SYMLINKS: 0x04, BENEATH: 0x08, CACHED: 0x20 } as const;
+
+/** struct open_how: flags, mode and resolve, 8 bytes each. */
+const OPEN_HOW_BYTES = 24n;
+/** struct iovec: a pointer and a length, 8 bytes each. */
+const IOVEC_BYTES = 16;
+/** A path of the kernel, with the NUL at its end. */
+const PATH_MAX = 4096;
+
+/** Undefined where the platform, its kernel or its sandbox has no such calls. */
+export function openNativeFiles(host: Parameters<typeof openNative>[0], probe: number): NativeFiles | undefined {
+  const native = openNative(host, SIGNATURES);
+  if (!native.available) return undefined;
+  const { ffi, functions } = native;
+  const errno = functions.__errno_location();
+
+  const how = new BigUint64Array(3);
+  how[2] = BigInt(resolve.NO_XDEV | resolve.NO_MAGICLINKS | resolve.NO_SYMLINKS | resolve.BENEATH | resolve.CACHED);
+  const howBytes = new Uint8Array(how.buffer);
+  const path = Buffer.alloc(PATH_MAX);
+  const iovec = new BigUint64Array(IOVEC_BYTES / 8);
+  const iovecBytes = new Uint8Array(iovec.buffer);
+
+  const openPath = (directory: number, flags: number): number => {
+    how[0] = BigInt(flags | O_CLOEXEC);
+    const result = Number(functions.syscall(SYS_OPENAT2, BigInt(directory), path, howBytes, OPEN_HOW_BYTES));
+    if (result >= 0) return result;
+    return ffi.getInt32(errno) === ENOENT ? absent : unknown;
+  };
+
+  path.write('.\0', 'latin1');
+  const descriptor = openPath(probe, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  if (descriptor < 0) return undefined;
+  fs.closeSync(descriptor);
+
+  return {
+    open(directory, names, flags) {
+      let end = 0;
+      for (const name of names) {
+        if (end + name.length + 1 >= PATH_MAX) return unknown;
+        if (end > 0) path[end++] = 0x2f;
+        end += name.copy(path, end);
+      }
+      path[end] = 0;
+      return openPath(directory, flags);
+    },
+    read(file, target, offset) {
+      if (target.length === 0) return unknown;
+      iovec[0] = ffi.getRawPointer(target);
+      iovec[1] = BigInt(target.length);
+      const result = Number(functions.preadv2(file, iovecBytes, 1, BigInt(offset), RWF_NOWAIT));
+      return result >= 0 ? result : unknown;
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/** A file that is being read. */
+import type { BigIntStats } from 'node:fs';
+import type { DigestCache } from './entries.ts';
+import { inProtocolWords } from './failures.ts';
+import { unknown } from './native-files.ts';
+import type { FileOperations } from './operations.ts';
+import type { Root } from './root.ts';
+import type { Entry, OpenedFile } from './store.ts';
+
+/** Reads of up to this size are tried from memory in the loop; for larger ones a thread copies meanwhile. */
+const INLINE_READ_BYTES = 64 * 1024;
+
+/** The system may take its time to give back the room of a larger file that was removed while it was open. */
+const INLINE_CLOSE_BYTES = 1024 * 1024;
+
+/** A file that changed just now may change again without its times telling: its digest is not kept. */
+const SETTLED_MS = 100;
+
+export interface ReadingHost {
+  readonly root: Root;
+  readonly operations: FileOperations;
+  readonly digests: DigestCache;
+  /** The whole file system is in memory: reading never waits. */
+  readonly inMemory: boolean;
+  now(): number;
+}
+
+export class DiskFile implements OpenedFile {
+  readonly entry: Entry;
+  readonly #host: ReadingHost;
+  readonly #descriptor: number;
+  /** It was found in memory, on a local file system: its inode can be asked without waiting. */
+  readonly #cached: boolean;
+  readonly #changedMs: number;
+  #open = true;
+
+  constructor(host: ReadingHost, descriptor: number, stats: BigIntStats, cached: boolean) {
+    this.#host = host;
+    this.#descriptor = descriptor;
+    this.#cached = cached;
+    this.entry = host.digests.entry(stats);
+    this.#changedMs = Number(stats.ctimeNs / 1_000_000n);
+  }
+
+  async read(target: Uint8Array, offset: number): Promise<number> {
+    // A number that was given back may stand for another file by now.
+    if (!this.#open) throw new Error('the file is closed');
+    if (this.#cached && target.length <= INLINE_READ_BYTES) {
+      const { root, operations, inMemory } = this.#host;
+      const bytes = inMemory
+        ? operations.readNow(this.#descriptor, target, offset)
+        : root.readCached(this.#descriptor, target, offset);
+      if (bytes !== unknown) return bytes;
+    }
+    return inProtocolWords(() => this.#host.operations.read(this.#descriptor, target, offset));
+  }
+
+  async check(): Promise<Entry> {
+    if (!this.#open) throw new Error('the file is closed');
+    const { operations, digests } = this.#host;
+    if (this.#cached) return digests.entry(operations.statNow(this.#descriptor));
+    return digests.entry(await inProtocolWords(() => operations.stat(this.#descriptor)));
+  }
+
+  remember(sha256: string): void {
+    const { digests, now } = this.#host;
+    if (now() - this.#changedMs > SETTLED_MS) digests.set(this.entry.etag, sha256);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    const { operations } = this.#host;
+    if (this.entry.sizeBytes <= INLINE_CLOSE_BYTES) operations.closeNow(this.#descriptor);
+    else await operations.close(this.#descriptor);
+  }
+}

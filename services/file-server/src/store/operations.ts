@@ -1,0 +1,113 @@
+/**
+ * Every file operation of the store, in one seam: the real ones over `node:fs` here, ones that fail, write short or
+ * "crash" at a chosen step in the tests. Descriptors are plain numbers and names are bytes, so that nothing is lost in
+ * a conversion. All of them throw Node's system errors (`code: 'ENOENT'`, ...).
+ *
+ * They run in libuv's threads: a disk that takes its time holds up only the one who asked. The exceptions are named
+ * `...Now`; they are for what is answered from memory.
+ */
+import fs from 'node:fs';
+
+/** Linux's number, the same on every architecture that Node runs on; Node has no constant for it. */
+const O_PATH = 0o10_000_000;
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
+
+/** Ways to open, as the store uses them. */
+export const openFlags = {
+  /** A place to go on from, without permission to read it. */
+  place: O_PATH | O_DIRECTORY | O_NOFOLLOW,
+  /** What is there itself, of whatever kind, without touching it. */
+  entry: O_PATH | O_NOFOLLOW,
+  /** A directory that can be brought to disk; `fsync` needs more than a place. */
+  directory: O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+  /** The root: the one path whose links are followed, because the administrator wrote it. */
+  root: O_RDONLY | O_DIRECTORY,
+  /** Never waits for the other end of a FIFO, never takes a terminal. */
+  read: O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+  /** A new file, or an error. */
+  create: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+  /** A partial file that is gone on with. */
+  resume: O_WRONLY | O_NOFOLLOW,
+  /** A record, written anew. */
+  replace: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
+} as const;
+
+export interface FileOperations {
+  open(path: Buffer, flags: number, mode?: number): Promise<number>;
+  close(descriptor: number): Promise<void>;
+  /** Closes a directory or a small file, which takes no time. */
+  closeNow(descriptor: number): void;
+  stat(descriptor: number): Promise<fs.BigIntStats>;
+  /** For descriptors of local file systems, whose inodes are in memory while they are open. */
+  statNow(descriptor: number): fs.BigIntStats;
+  /** Of the name itself: a link is not followed. */
+  lstat(path: Buffer): Promise<fs.BigIntStats>;
+  read(descriptor: number, target: Uint8Array, offset: number): Promise<number>;
+  /** For files that are in memory for certain. */
+  readNow(descriptor: number, target: Uint8Array, offset: number): number;
+  /** May write fewer bytes than it was given. */
+  write(descriptor: number, bytes: Uint8Array, offset: number): Promise<number>;
+  truncate(descriptor: number, sizeBytes: number): Promise<void>;
+  changeMode(descriptor: number, mode: number): Promise<void>;
+  /** fdatasync: the content, and what is needed to read it back. */
+  syncData(descriptor: number): Promise<void>;
+  /** fsync: for directories, whose names are their content. */
+  sync(descriptor: number): Promise<void>;
+  link(from: Buffer, to: Buffer): Promise<void>;
+  rename(from: Buffer, to: Buffer): Promise<void>;
+  unlink(path: Buffer): Promise<void>;
+  makeDirectory(path: Buffer, mode: number): Promise<void>;
+  removeDirectory(path: Buffer): Promise<void>;
+  /** The names of a directory in no order, without "." and "..", a few hundred in memory at a time. */
+  names(path: Buffer): AsyncIterable<Buffer>;
+  space(path: Buffer): Promise<{ readonly freeBytes: number; readonly fileSystemType: number }>;
+}
+
+type Callback<T> = (error: NodeJS.ErrnoException | null, result: T) => void;
+
+function promised<T>(start: (done: Callback<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, result) => {
+      if (error === null) resolve(result);
+      else reject(error);
+    });
+  });
+}
+
+async function* names(path: Buffer): AsyncGenerator<Buffer> {
+  const directory = await promised<fs.Dir>((done) => {
+    fs.opendir(path as unknown as string, { encoding: 'buffer' as BufferEncoding, bufferSize: 256 }, done);
+  });
+  // The types know no directory of bytes; with `encoding: 'buffer'` a name is one.
+  for await (const entry of directory) yield entry.name as unknown as Buffer;
+}
+
+export const realOperations: FileOperations = {
+  open: (path, flags, mode) => promised((done) => fs.open(path, flags, mode, done)),
+  close: (descriptor) => promised((done) => fs.close(descriptor, done as fs.NoParamCallback)),
+  closeNow: (descriptor) => fs.closeSync(descriptor),
+  stat: (descriptor) => promised((done) => fs.fstat(descriptor, { bigint: true }, done)),
+  statNow: (descriptor) => fs.fstatSync(descriptor, { bigint: true }),
+  lstat: (path) => promised((done) => fs.lstat(path, { bigint: true }, done)),
+  read: (descriptor, target, offset) =>
+    promised((done) => fs.read(descriptor, target, 0, target.length, offset, done as Callback<number>)),
+  readNow: (descriptor, target, offset) => fs.readSync(descriptor, target, 0, target.length, offset),
+  write: (descriptor, bytes, offset) =>
+    promised((done) => fs.write(descriptor, bytes, 0, bytes.length, offset, done as Callback<number>)),
+  truncate: (descriptor, sizeBytes) =>
+    promised((done) => fs.ftruncate(descriptor, sizeBytes, done as fs.NoParamCallback)),
+  changeMode: (descriptor, mode) => promised((done) => fs.fchmod(descriptor, mode, done as fs.NoParamCallback)),
+  syncData: (descriptor) => promised((done) => fs.fdatasync(descriptor, done as fs.NoParamCallback)),
+  sync: (descriptor) => promised((done) => fs.fsync(descriptor, done as fs.NoParamCallback)),
+  link: (from, to) => promised((done) => fs.link(from, to, done as fs.NoParamCallback)),
+  rename: (from, to) => promised((done) => fs.rename(from, to, done as fs.NoParamCallback)),
+  unlink: (path) => promised((done) => fs.unlink(path, done as fs.NoParamCallback)),
+  makeDirectory: (path, mode) => promised((done) => fs.mkdir(path, mode, done as fs.NoParamCallback)),
+  removeDirectory: (path) => promised((done) => fs.rmdir(path, done as fs.NoParamCallback)),
+  names,
+  space: async (path) => {
+    const figures = await promised<fs.StatsFs>((done) => fs.statfs(path, done));
+    return { freeBytes: figures.bavail * figures.bsize, fileSystemType: figures.type };
+  },
+};

@@ -1,0 +1,279 @@
+/**
+ * The store's own directory at the top of the root, where uploads grow until they are whole. It is on the file system
+ * of the root, so that a link or a rename makes them appear, and no verb reaches it.
+ *
+ *   <id>.<instance>.part   held by a process that is writing it
+ *   <id>.part              kept for a RESUME
+ *   <id>.json              its record (record.ts); .json.new while it is written
+ *
+ * Taking up a partial file is a rename from the second name to the first: of two who try, one gets it.
+ */
+import type { FileErrorCode } from '../protocol/codes.ts';
+import { FileError } from '../protocol/codes.ts';
+import { kindOf } from './entries.ts';
+import { hasCode } from './failures.ts';
+import { type Instance, instancePattern, isOpen } from './instance.ts';
+import { hiddenName } from './names.ts';
+import { type FileOperations, openFlags } from './operations.ts';
+import { decodeRecord, encodeRecord, type UploadRecord } from './record.ts';
+import type { Place, Root } from './root.ts';
+
+/** A partial file that was taken up: this process alone writes it. */
+export interface Claimed {
+  readonly record: UploadRecord;
+  readonly descriptor: number;
+}
+
+/** What is kept from before. */
+export interface Kept {
+  readonly id: string;
+  /** What it will need in the end, as far as that is known. */
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+export interface Swept {
+  readonly kept: readonly Kept[];
+  readonly removed: number;
+}
+
+const MODE_DIRECTORY = 0o700;
+export const MODE_PARTIAL = 0o600;
+
+/** More than any record has: the longest path takes three characters a byte. */
+const MAX_RECORD_BYTES = 64 * 1024;
+
+const ID = /^[0-9a-f]{32}$/;
+const FILE = new RegExp(`^([0-9a-f]{32})(?:\\.(${instancePattern}))?\\.(part|json|json\\.new)$`);
+
+interface Found {
+  /** Held: by whom; kept: an empty string. */
+  part?: string;
+  record?: boolean;
+  unfinished?: boolean;
+}
+
+export class Partials {
+  readonly #operations: FileOperations;
+  readonly #place: Place;
+  readonly #instance: Instance;
+  /** Of its file system: files of another cannot be linked or renamed from here. */
+  readonly device: bigint;
+
+  private constructor(operations: FileOperations, place: Place, instance: Instance, device: bigint) {
+    this.#operations = operations;
+    this.#place = place;
+    this.#instance = instance;
+    this.device = device;
+  }
+
+  /** Makes the directory if it is not there. @throws NOTDIR if something else has its name */
+  static async open(root: Root, operations: FileOperations, instance: Instance): Promise<Partials> {
+    try {
+      await operations.makeDirectory(root.place.at(hiddenName), MODE_DIRECTORY);
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+    }
+    const place = await root.directory([hiddenName]);
+    const { dev } = await operations.lstat(place.at(Buffer.from('.')));
+    return new Partials(operations, place, instance, dev);
+  }
+
+  close(): void {
+    this.#place.close();
+  }
+
+  path(id: string): Buffer {
+    return this.#place.at(Buffer.from(`${id}.${this.#instance.name}.part`));
+  }
+
+  #keptPath(id: string): Buffer {
+    return this.#place.at(Buffer.from(`${id}.part`));
+  }
+
+  #recordPath(id: string): Buffer {
+    return this.#place.at(Buffer.from(`${id}.json`));
+  }
+
+  #unfinishedPath(id: string): Buffer {
+    return this.#place.at(Buffer.from(`${id}.json.new`));
+  }
+
+  /** A new partial file, open for writing. */
+  create(id: string): Promise<number> {
+    return this.#operations.open(this.path(id), openFlags.create, MODE_PARTIAL);
+  }
+
+  /** Writes the record so that a crash leaves the one before or this one. */
+  async record(record: UploadRecord): Promise<void> {
+    const path = this.#unfinishedPath(record.id);
+    const descriptor = await this.#operations.open(path, openFlags.replace, MODE_PARTIAL);
+    try {
+      await writeAll(this.#operations, descriptor, encodeRecord(record), 0);
+      await this.#operations.syncData(descriptor);
+    } finally {
+      this.#operations.closeNow(descriptor);
+    }
+    await this.#operations.rename(path, this.#recordPath(record.id));
+  }
+
+  async removeRecord(id: string): Promise<void> {
+    await this.#unlinkIfThere(this.#recordPath(id));
+  }
+
+  /** Removes all of an upload that this process holds. */
+  async discard(id: string): Promise<void> {
+    await this.#unlinkIfThere(this.path(id));
+    await this.#unlinkIfThere(this.#unfinishedPath(id));
+    await this.removeRecord(id);
+  }
+
+  /** Lets go of a partial file whose record is written. */
+  async keep(id: string): Promise<void> {
+    await this.#operations.rename(this.path(id), this.#keptPath(id));
+  }
+
+  /** @throws NOTFOUND, or BUSY if another process holds it */
+  async claim(id: string): Promise<Claimed> {
+    await this.#take(id);
+    const record = await this.#readRecord(id);
+    if (record === undefined) {
+      await this.discard(id);
+      throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+    }
+    const descriptor = await this.#operations.open(this.path(id), openFlags.resume);
+    try {
+      const stats = await this.#operations.stat(descriptor);
+      // Two names: it was made to appear, and the crash came before this name was removed.
+      if (kindOf(stats) !== 'file' || stats.nlink !== 1n || stats.size < BigInt(record.durableBytes)) {
+        await this.discard(id);
+        throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+      }
+      await this.#operations.truncate(descriptor, record.durableBytes);
+      return { record, descriptor };
+    } catch (error) {
+      this.#operations.closeNow(descriptor);
+      throw error;
+    }
+  }
+
+  /** Removes an upload that nobody holds. @throws as `claim` does */
+  async remove(id: string): Promise<void> {
+    await this.#take(id);
+    await this.discard(id);
+  }
+
+  async #take(id: string): Promise<void> {
+    if (!ID.test(id)) throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+    try {
+      await this.#operations.rename(this.#keptPath(id), this.path(id));
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      const found = (await this.#find()).get(id);
+      const [code, message]: [FileErrorCode, string] =
+        found?.part !== undefined && found.part !== '' && isOpen(found.part)
+          ? ['BUSY', 'another process of the server still holds that upload']
+          : ['NOTFOUND', 'nothing is kept of that upload'];
+      throw new FileError(code, message, { cause: error });
+    }
+  }
+
+  async #readRecord(id: string): Promise<UploadRecord | undefined> {
+    let descriptor: number;
+    try {
+      descriptor = await this.#operations.open(this.#recordPath(id), openFlags.read);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ELOOP')) return undefined;
+      throw error;
+    }
+    try {
+      const bytes = Buffer.alloc(MAX_RECORD_BYTES);
+      const length = await this.#operations.read(descriptor, bytes, 0);
+      const record = decodeRecord(bytes.subarray(0, length));
+      return record?.id === id ? record : undefined;
+    } finally {
+      this.#operations.closeNow(descriptor);
+    }
+  }
+
+  async #find(): Promise<Map<string, Found>> {
+    const found = new Map<string, Found>();
+    for await (const name of this.#operations.names(this.#place.itself)) {
+      const [, id, holder = '', kind] = FILE.exec(name.toString('latin1')) ?? [];
+      if (id === undefined) continue;
+      const files = found.get(id) ?? {};
+      found.set(id, files);
+      if (kind === 'part') files.part = holder;
+      else if (kind === 'json') files.record = true;
+      else files.unfinished = true;
+    }
+    return found;
+  }
+
+  /**
+   * Clears up after processes that are gone. What has a record and was written to since `oldestMs` is kept for a
+   * RESUME; the rest, which nobody can name any more, is removed.
+   */
+  async sweep(oldestMs: number): Promise<Swept> {
+    const kept: Kept[] = [];
+    let removed = 0;
+    for (const [id, found] of await this.#find()) {
+      if (found.part !== undefined && found.part !== '' && isOpen(found.part)) continue;
+      const resumable = await this.#resumable(id, found, oldestMs);
+      if (resumable !== undefined) {
+        kept.push(resumable);
+        continue;
+      }
+      removed++;
+      await this.#unlinkIfThere(this.#heldPath(id, found.part));
+      await this.#unlinkIfThere(this.#unfinishedPath(id));
+      await this.#unlinkIfThere(this.#recordPath(id));
+    }
+    return { kept: kept.sort((a, b) => a.modifiedMs - b.modifiedMs), removed };
+  }
+
+  #heldPath(id: string, holder: string | undefined): Buffer {
+    const suffix = holder === undefined || holder === '' ? '' : `.${holder}`;
+    return this.#place.at(Buffer.from(`${id}${suffix}.part`));
+  }
+
+  async #resumable(id: string, found: Found, oldestMs: number): Promise<Kept | undefined> {
+    const record = found.record === true ? await this.#readRecord(id) : undefined;
+    if (record === undefined) return undefined;
+    const path = this.#heldPath(id, found.part);
+    try {
+      const stats = await this.#operations.lstat(path);
+      const modifiedMs = Number(stats.mtimeNs / 1_000_000n);
+      if (kindOf(stats) !== 'file' || stats.nlink !== 1n || modifiedMs < oldestMs) return undefined;
+      if (found.part !== undefined && found.part !== '') await this.#operations.rename(path, this.#keptPath(id));
+      return { id, sizeBytes: Math.max(record.request.sizeBytes ?? 0, record.durableBytes), modifiedMs };
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  async #unlinkIfThere(path: Buffer): Promise<void> {
+    try {
+      await this.#operations.unlink(path);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+    }
+  }
+}
+
+/** Writes to the last byte, however few the system takes at a time. */
+export async function writeAll(
+  operations: FileOperations,
+  descriptor: number,
+  bytes: Uint8Array,
+  offset: number,
+): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const rest = done === 0 ? bytes : bytes.subarray(done);
+    const written = await operations.write(descriptor, rest, offset + done);
+    if (written === 0) throw new FileError('INTERNAL', 'the file system takes no more bytes and does not say why');
+    done += written;
+  }
+}

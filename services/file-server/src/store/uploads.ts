@@ -1,0 +1,187 @@
+/** All uploads of the store: those that a session holds, and those that are kept for a RESUME. */
+import { randomBytes } from 'node:crypto';
+import { FileError } from '../protocol/codes.ts';
+import type { Changes } from './changes.ts';
+import { hasCode } from './failures.ts';
+import { PathLocks } from './locks.ts';
+import type { FileOperations } from './operations.ts';
+import type { Partials } from './partials.ts';
+import type { DigestMaker } from './running-digest.ts';
+import type { Entry, UploadRequest } from './store.ts';
+import { type Committing, DiskUpload, PIECE_BYTES, type UploadHost } from './upload.ts';
+import { Reservation, type Usage } from './usage.ts';
+
+export interface UploadsOptions {
+  readonly maxFileBytes: number;
+  readonly keepPartialMs: number;
+  readonly maxKeptPartials: number;
+  readonly holderIdleMs: number;
+}
+
+export interface UploadsParts {
+  readonly operations: FileOperations;
+  readonly partials: Partials;
+  readonly changes: Changes;
+  readonly usage: Usage;
+  readonly digest: DigestMaker;
+  now(): number;
+  freeBytes(): Promise<number>;
+  /** Makes sure of the usage, and tries again to find room. @throws QUOTA */
+  withRoom(reserve: () => void): Promise<void>;
+}
+
+/** How often a store that runs for long looks for uploads that are too old. */
+const SWEEP_INTERVAL_MS = 3_600_000;
+
+/** Of resumes, removals and sweeps there is one at a time: they are rare, and all look at the same directory. */
+const ONE_AT_A_TIME = ['kept uploads'];
+
+export class Uploads implements UploadHost {
+  readonly operations: FileOperations;
+  readonly partials: Partials;
+  readonly maxFileBytes: number;
+  readonly #options: UploadsOptions;
+  readonly #parts: UploadsParts;
+  readonly #locks = new PathLocks();
+  readonly #held = new Map<string, DiskUpload>();
+  /** The oldest first, each with the room that it keeps. */
+  readonly #kept = new Map<string, Reservation>();
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(options: UploadsOptions, parts: UploadsParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.operations = parts.operations;
+    this.partials = parts.partials;
+    this.maxFileBytes = options.maxFileBytes;
+  }
+
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  get keptCount(): number {
+    return this.#kept.size;
+  }
+
+  now(): number {
+    return this.#parts.now();
+  }
+
+  publish(committing: Committing): Promise<Entry> {
+    return this.#parts.changes.publish(committing);
+  }
+
+  /** Clears up after earlier processes, and goes on doing so. Resolves to how many uploads were removed. */
+  async start(): Promise<number> {
+    const removed = await this.sweep();
+    this.#sweeper = setInterval(() => {
+      // What could not be removed now may be the next time.
+      this.sweep().catch(() => {});
+    }, SWEEP_INTERVAL_MS);
+    this.#sweeper.unref();
+    return removed;
+  }
+
+  async create(request: UploadRequest): Promise<DiskUpload> {
+    const { path, precondition, sizeBytes } = request;
+    const { maxFileBytes } = this;
+    if (path.names.length === 0) throw new FileError('ISDIR', 'that is a directory');
+    if (sizeBytes !== undefined && maxFileBytes > 0 && sizeBytes > maxFileBytes) {
+      throw new FileError('TOOBIG', `a file has at most ${maxFileBytes} bytes here`);
+    }
+    await this.#parts.changes.requireTarget(path, precondition);
+    const isLarge = sizeBytes !== undefined && sizeBytes > PIECE_BYTES;
+    if (isLarge && sizeBytes > (await this.#parts.freeBytes())) throw new FileError('NOSPACE', 'the disk is full');
+    const reservation = new Reservation(this.#parts.usage);
+    await this.#parts.withRoom(() => reservation.grow(sizeBytes ?? 0));
+    const id = randomBytes(16).toString('hex');
+    const upload = new DiskUpload(this, { id, request, reservation, digest: this.#parts.digest() });
+    this.#held.set(id, upload);
+    if (isLarge) await upload.prepare();
+    return upload;
+  }
+
+  resume(id: string): Promise<DiskUpload> {
+    return this.#locks.hold(ONE_AT_A_TIME, async () => {
+      await this.#release(id);
+      try {
+        const { record, descriptor } = await this.partials.claim(id);
+        const { request, durableBytes } = record;
+        const reservation = this.#kept.get(id) ?? new Reservation(this.#parts.usage);
+        this.#kept.delete(id);
+        reservation.restore(Math.max(request.sizeBytes ?? 0, durableBytes));
+        const digest = this.#parts.digest(record.digest);
+        const upload = new DiskUpload(this, { id, request, reservation, digest, descriptor, durableBytes });
+        this.#held.set(id, upload);
+        return upload;
+      } catch (error) {
+        if (hasCode(error, 'NOTFOUND')) this.#forget(id);
+        throw error;
+      }
+    });
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#locks.hold(ONE_AT_A_TIME, async () => {
+      await this.#release(id);
+      await this.partials.remove(id);
+      this.#forget(id);
+    });
+  }
+
+  /** Takes an upload from a holder that does not move. @throws BUSY if it does */
+  async #release(id: string): Promise<void> {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    if (held.ending !== undefined) {
+      await held.ending.catch(() => {});
+      return;
+    }
+    if (this.now() - held.progressMs < this.#options.holderIdleMs) {
+      throw new FileError('BUSY', 'another connection still sends this upload');
+    }
+    await held.evict();
+  }
+
+  #forget(id: string): void {
+    this.#kept.get(id)?.release();
+    this.#kept.delete(id);
+  }
+
+  ended(upload: DiskUpload, kept: boolean): void {
+    this.#held.delete(upload.id);
+    if (!kept) {
+      upload.reservation.release();
+      return;
+    }
+    this.#kept.set(upload.id, upload.reservation);
+    if (this.#kept.size <= this.#options.maxKeptPartials) return;
+    const [oldest] = this.#kept.keys();
+    // Whoever resumes it meanwhile is first, or too late; either will do.
+    if (oldest !== undefined) this.remove(oldest).catch(() => {});
+  }
+
+  /** Removes what nobody can resume any more. Resolves to how many that were. */
+  sweep(): Promise<number> {
+    return this.#locks.hold(ONE_AT_A_TIME, async () => {
+      const before = [...this.#kept.keys()];
+      const { kept, removed } = await this.partials.sweep(this.now() - this.#options.keepPartialMs);
+      const there = new Set(kept.map(({ id }) => id));
+      for (const id of before) if (!there.has(id)) this.#forget(id);
+      for (const { id, sizeBytes } of kept) {
+        if (this.#kept.has(id) || this.#held.has(id)) continue;
+        const reservation = new Reservation(this.#parts.usage);
+        reservation.restore(sizeBytes);
+        this.#kept.set(id, reservation);
+      }
+      return removed;
+    });
+  }
+
+  /** Keeps what is still under way. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    await Promise.allSettled([...this.#held.values()].map((upload) => upload.ending ?? upload.suspend()));
+  }
+}
