@@ -56,6 +56,8 @@ export class Connection {
   readonly #awaited: Exchange[] = [];
   readonly #watch: NodeJS.Timeout;
   #outgoing: (string | Uint8Array)[] = [];
+  /** Requests that wait for the end of a payload that is written bit by bit; `undefined` when none is. */
+  #behindStream: { line: string; exchange: Exchange; payload: Uint8Array | undefined }[] | undefined;
   /** Between the last byte of a payload and the empty line that closes it. */
   #closesPayload = false;
   #moved = 0;
@@ -110,6 +112,10 @@ export class Connection {
       exchange.fail(this.#ended);
       return;
     }
+    if (this.#behindStream !== undefined) {
+      this.#behindStream.push({ line, exchange, payload });
+      return;
+    }
     if (this.#awaited.length === 0) this.#movedAtMs = performance.now();
     this.#awaited.push(exchange);
     if (this.#outgoing.length === 0) queueMicrotask(() => this.#flush());
@@ -131,6 +137,18 @@ export class Connection {
       fail: reject,
     });
     return promise;
+  }
+
+  /** Sends a request whose payload is written with `write`; what else is sent waits until `endStream`. */
+  startStream(line: string, exchange: Exchange): void {
+    this.send(line, exchange);
+    this.#behindStream ??= [];
+  }
+
+  endStream(): void {
+    const waiting = this.#behindStream ?? [];
+    this.#behindStream = undefined;
+    for (const { line, exchange, payload } of waiting) this.send(line, exchange, payload);
   }
 
   /** Writes a part of a payload; resolves when its memory may be used again. @throws what ends the connection */
@@ -174,9 +192,10 @@ export class Connection {
     clearInterval(this.#watch);
     this.#outgoing = [];
     const [first, ...others] = this.#awaited.splice(0);
+    const behind = this.#behindStream?.map(({ exchange }) => exchange) ?? [];
     first?.fail(error);
     const notReached = mayPass(error) ? new NotReached(error) : error;
-    for (const exchange of others) exchange.fail(notReached);
+    for (const exchange of [...others, ...behind]) exchange.fail(notReached);
   }
 
   #flush(): void {

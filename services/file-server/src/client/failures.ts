@@ -31,8 +31,6 @@ export function refused(code: FileErrorCode, text: string): Refusal {
 const hints: Partial<Record<FileErrorCode, string>> = {
   AUTH: 'give the token with --token-file FILE or in SMALL_SERVERS_FILE_TOKEN',
   READONLY: 'the server was started without --writable',
-  EXISTS: 'give --existing replace to put this one in its place',
-  ISDIR: 'give -r for a folder with what is in it',
 };
 
 /** The server sent what no server of this protocol sends. Trying again would trust it once more, so nobody does. */
@@ -61,6 +59,13 @@ export class NotReached extends AppError {
   }
 }
 
+/** No connection at all, from the first on. */
+export class Unreachable extends AppError {
+  constructor(cause: AppError) {
+    super(cause.code, cause.message, { cause });
+  }
+}
+
 const passing: ReadonlySet<ErrorCode> = new Set([
   'CONNECTION_LOST',
   'CONNECTION_REFUSED',
@@ -71,7 +76,7 @@ const passing: ReadonlySet<ErrorCode> = new Set([
 /** Whether the same request may succeed on another attempt. A full disk (`later` too) is for a person to mend. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof Refusal) return error.retry === 'later' && error.refusal !== 'NOSPACE';
-  return error instanceof AppError && passing.has(error.code);
+  return wasCut(error) && !(error instanceof Unreachable);
 }
 
 /** The connection is gone, so what else was asked on it has to be asked again. */

@@ -18,7 +18,7 @@ import { StreamFetch } from './fetch-stream.ts';
 import { fetchTree } from './fetch-tree.ts';
 import { type Job, Lanes } from './lanes.ts';
 import { formatBytes, TransferMeter } from './meter.ts';
-import { askAgain, connector } from './session.ts';
+import { again, connector, withConnection } from './session.ts';
 import type { getSettings } from './settings.ts';
 import { TargetFolder } from './target-folder.ts';
 
@@ -134,10 +134,10 @@ export async function fetchFolder(context: GetContext): Promise<number> {
 async function askFile({ config, operands, signal }: GetContext): Promise<RemoteEntry> {
   const connect = connector(operands.endpoint, config, signal);
   try {
-    const entry = await askAgain(connect, { retries: config.retries, signal }, (connection) =>
-      askEntry(connection, operands.path),
+    const entry = await again({ retries: config.retries, signal }, () =>
+      withConnection(connect, (connection) => askEntry(connection, operands.path)),
     );
-    if (entry.kind === 'directory') throw refused('ISDIR', 'it is a folder');
+    if (entry.kind === 'directory') throw refused('ISDIR', 'it is a folder; give -r for what is in it');
     if (entry.kind === 'other') throw refused('DENIED', 'it is a link, a FIFO, a device or a socket');
     return entry;
   } catch (error) {

@@ -51,7 +51,6 @@ export class Lanes {
   #running = 0;
   #closed = false;
   #fatal: Error | undefined;
-  #everConnected = false;
   #wake = Promise.withResolvers<void>();
 
   constructor(options: LanesOptions) {
@@ -192,12 +191,10 @@ export class Lanes {
       if (this.#fatal !== undefined) throw this.#fatal;
       try {
         lane.connection = await this.#options.connect();
-        this.#everConnected = true;
         if (this.#fatal !== undefined) lane.connection.destroy(this.#fatal);
         return lane.connection;
       } catch (error) {
-        // Nobody there at the first try is a wrong address more often than a pause of the server.
-        if (!this.#everConnected || attempt >= this.#options.retries || !mayPass(error)) {
+        if (attempt >= this.#options.retries || !mayPass(error)) {
           this.stop(error as Error);
           throw error;
         }

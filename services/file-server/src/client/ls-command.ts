@@ -43,7 +43,7 @@ export const ls = clientCommand({
     } catch (error) {
       throw about(displayPath(path), error as Error);
     }
-    (await connect()).close();
+    connect.close();
     return exitCodes.success;
   },
 });

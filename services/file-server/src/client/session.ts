@@ -1,29 +1,56 @@
 /** What every client command begins with: where the server is, who asks, and how a request is tried again. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Endpoint } from '@small-servers/shared/config/endpoint';
+import { AppError } from '@small-servers/shared/errors';
 import { backoffMs } from './backoff.ts';
 import { Connection } from './connection.ts';
 import { readToken } from './environment.ts';
-import { interrupted, mayPass } from './failures.ts';
+import { interrupted, mayPass, Unreachable } from './failures.ts';
 
 export interface SessionConfig {
   readonly timeoutMs: number;
   readonly tokenFile: string;
 }
 
-/** @throws AppError USAGE_INVALID for a token that can't be had */
+/**
+ * How to reach the server. The first failure to is final: a wrong address is likelier than a pause of the server.
+ *
+ * @throws AppError USAGE_INVALID for a token that can't be had
+ */
 export function connector(
   endpoint: Endpoint,
   { timeoutMs, tokenFile }: SessionConfig,
   signal: AbortSignal,
 ): () => Promise<Connection> {
   const token = readToken(tokenFile);
+  let wasReached = false;
   return async () => {
     if (signal.aborted) throw interrupted();
-    const connection = await Connection.open({ endpoint, timeoutMs, token, signal });
-    signal.addEventListener('abort', () => connection.destroy(interrupted()), { once: true });
+    try {
+      const connection = await Connection.open({ endpoint, timeoutMs, token, signal });
+      wasReached = true;
+      signal.addEventListener('abort', () => connection.destroy(interrupted()), { once: true });
+      return connection;
+    } catch (error) {
+      if (signal.aborted) throw interrupted();
+      throw wasReached || !(error instanceof AppError) ? error : new Unreachable(error);
+    }
+  };
+}
+
+export interface KeptConnection {
+  (): Promise<Connection>;
+  close(): void;
+}
+
+/** One connection for many questions, dialled anew only when it is gone. */
+export function keepOpen(connect: () => Promise<Connection>): KeptConnection {
+  let connection: Connection | undefined;
+  const ask = async (): Promise<Connection> => {
+    if (connection?.isOpen !== true) connection = await connect();
     return connection;
   };
+  return Object.assign(ask, { close: () => connection?.close() });
 }
 
 /** Runs `work` on one connection, and closes it. */
@@ -39,31 +66,29 @@ export async function withConnection<T>(
   }
 }
 
-/** The same for what changes nothing on the server, so that it may be asked again on a new connection. */
-export async function askAgain<T>(
-  connect: () => Promise<Connection>,
-  { retries, signal }: { readonly retries: number; readonly signal: AbortSignal },
-  work: (connection: Connection) => Promise<T>,
-): Promise<T> {
-  let hasConnected = false;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await withConnection(connect, (connection) => {
-        hasConnected = true;
-        return work(connection);
-      });
-    } catch (error) {
-      if (!hasConnected || attempt > retries || !mayPass(error) || signal.aborted) throw error;
-      await delay(backoffMs(attempt), undefined, { signal }).catch(() => {});
-    }
+/** Runs `work`, then closes the connection that `keepOpen` has, if there is one. */
+export async function closing<T>(connect: KeptConnection, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    connect.close();
   }
 }
 
-/** One connection for many questions, dialled anew only when it is gone. */
-export function keepOpen(connect: () => Promise<Connection>): () => Promise<Connection> {
-  let connection: Connection | undefined;
-  return async () => {
-    if (connection?.isOpen !== true) connection = await connect();
-    return connection;
-  };
+export interface Patience {
+  /** Further attempts. */
+  readonly retries: number;
+  readonly signal: AbortSignal;
+}
+
+/** For what may be done twice without harm: does it again after a cut, or when the server is busy. */
+export async function again<T>({ retries, signal }: Patience, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt > retries || !mayPass(error) || signal.aborted) throw error;
+      await delay(backoffMs(attempt), undefined, { signal }).catch(() => {});
+    }
+  }
 }

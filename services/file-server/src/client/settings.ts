@@ -84,10 +84,10 @@ export const putSettings = {
     group: 'Request',
     help: 'what becomes of a file that is there already; one of the same content is no failure',
   }),
-  verify: setting(choice('crc32', 'sha256'), {
-    default: 'crc32',
+  digestFirst: setting(toggle(), {
+    default: false,
     group: 'Request',
-    help: 'digest that the server checks; sha256 reads the file once more, before it is sent',
+    help: 'read a large file once more, ahead, so that the server refuses wrong bytes in place of storing them',
   }),
 } as const;
 

@@ -7,7 +7,7 @@ import { forEachPath } from './each-path.ts';
 import { entryRecord } from './entry-lines.ts';
 import { askEntry } from './fetch.ts';
 import { parseRemotePaths, parseTarget } from './operands.ts';
-import { askAgain, connector } from './session.ts';
+import { again, closing, connector, keepOpen } from './session.ts';
 import { askSettings } from './settings.ts';
 
 export const stat = clientCommand({
@@ -23,13 +23,14 @@ export const stat = clientCommand({
   }),
   run: (context) => {
     const { config, operands, json, signal, print } = context;
-    const connect = connector(operands.endpoint, config, signal);
-    return forEachPath(context, operands.paths, async (path) => {
-      const entry = await askAgain(connect, { retries: config.retries, signal }, (connection) =>
-        askEntry(connection, path),
-      );
-      print(json ? `${JSON.stringify(entryRecord(entry, path.text))}\n` : description(path, entry));
-    });
+    const connect = keepOpen(connector(operands.endpoint, config, signal));
+    const patience = { retries: config.retries, signal };
+    return closing(connect, () =>
+      forEachPath(context, operands.paths, async (path) => {
+        const entry = await again(patience, async () => askEntry(await connect(), path));
+        print(json ? `${JSON.stringify(entryRecord(entry, path.text))}\n` : description(path, entry));
+      }),
+    );
   },
 });
 

@@ -6,7 +6,7 @@ import { forEachPath } from './each-path.ts';
 import { refused } from './failures.ts';
 import { askEntry } from './fetch.ts';
 import { parseRemotePaths, parseTarget } from './operands.ts';
-import { askAgain, connector } from './session.ts';
+import { again, closing, connector, keepOpen } from './session.ts';
 import { sumSettings } from './settings.ts';
 
 export const sum = clientCommand({
@@ -22,16 +22,19 @@ export const sum = clientCommand({
   }),
   run: (context) => {
     const { config, operands, json, signal, print } = context;
-    const connect = connector(operands.endpoint, config, signal);
-    return forEachPath(context, operands.paths, async (path) => {
-      const { alg } = config;
-      const digest = await askAgain(connect, { retries: config.retries, signal }, async (connection) => {
-        // The size says how long to wait for the digest.
-        const { kind, sizeBytes } = await askEntry(connection, path);
-        if (kind === 'directory') throw refused('ISDIR', 'it is a folder');
-        return askDigest(connection, path, alg, sizeBytes);
-      });
-      print(json ? `${JSON.stringify({ path: path.text, [alg]: digest })}\n` : `${digest}  ${displayPath(path)}\n`);
-    });
+    const { alg } = config;
+    const connect = keepOpen(connector(operands.endpoint, config, signal));
+    return closing(connect, () =>
+      forEachPath(context, operands.paths, async (path) => {
+        const digest = await again({ retries: config.retries, signal }, async () => {
+          const connection = await connect();
+          // The size says how long to wait for the digest.
+          const { kind, sizeBytes } = await askEntry(connection, path);
+          if (kind === 'directory') throw refused('ISDIR', 'it is a folder');
+          return askDigest(connection, path, alg, sizeBytes);
+        });
+        print(json ? `${JSON.stringify({ path: path.text, [alg]: digest })}\n` : `${digest}  ${displayPath(path)}\n`);
+      }),
+    );
   },
 });
