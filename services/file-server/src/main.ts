@@ -2,6 +2,7 @@
 import { runProgram } from '@small-servers/shared/cli/program';
 import { daemonCommand } from '@small-servers/shared/daemon/run';
 import manifest from '../package.json' with { type: 'json' };
+import { clientCommands } from './client/commands.ts';
 import { checkConfig, createServer } from './server.ts';
 import { settings } from './settings.ts';
 
@@ -21,5 +22,5 @@ await runProgram({
   name: 'file-server',
   version: manifest.version,
   describe: manifest.description,
-  commands: [serve],
+  commands: [serve, ...clientCommands],
 });
