@@ -72,8 +72,10 @@ export class Peer {
       return true;
     }
     const to = from + Number(length);
-    this.#wantedBytes = to + 2;
-    if (this.#pending.length < this.#wantedBytes) return false;
+    if (this.#pending.length < to + 2) {
+      this.#wantedBytes = to + 2;
+      return false;
+    }
     if (this.#pending.toString('latin1', to, to + 2) !== '\r\n') throw new Error('no line end after the content');
     this.replies.push({ line, content: Buffer.from(this.#pending.subarray(from, to)) });
     this.#pending = this.#pending.subarray(to + 2);
