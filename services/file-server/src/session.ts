@@ -309,7 +309,7 @@ export class Session implements TcpHandler {
     else if (!paused) this.#release();
   }
 
-  #broken(error: unknown): void {
+  readonly #broken = (error: unknown): void => {
     const code = error instanceof FramingError ? error.code : undefined;
     if (code === 'FRAME_TOO_LONG') {
       this.#lost(new FileError('LINETOOLONG', `a line has at most ${MAX_LINE_BYTES} bytes`));
@@ -321,7 +321,7 @@ export class Session implements TcpHandler {
     } else {
       this.#peerIsDone();
     }
-  }
+  };
 
   /** Nobody can tell any more where the next command begins. */
   #lost(error: FileError): void {
@@ -423,25 +423,24 @@ export class Session implements TcpHandler {
   #work(promise: Promise<void>): void {
     this.#working = true;
     this.#decoder.pause();
-    promise
-      .catch((error: unknown) => this.#failed(error))
-      .then(() => this.#proceed())
-      .catch((error: unknown) => this.#broken(error));
+    promise.then(this.#proceed, this.#failed).catch(this.#broken);
   }
 
-  #proceed(): void {
+  // Functions of the session, made once: a small file is quick enough for closures to show.
+  readonly #resume = (): unknown => this.#decoder.resume();
+  readonly #proceed = (): void => {
     this.#working = false;
     if (this.#gone || this.#closing !== undefined) return;
     if (this.#draining && this.#receiving === undefined) this.#sayShutdown();
     else if (this.connection.unsentBytes > MOST_UNSENT_BYTES) this.#work(this.flushed());
-    else this.#feed(() => this.#decoder.resume());
-  }
+    else this.#feed(this.#resume);
+  };
 
   /** Answers a fault of a command; one that is nobody's request is ours. */
-  #failed(error: unknown): void {
-    if (this.#gone || this.#closing !== undefined) return;
-    this.fail(this.faultOf(error));
-  }
+  readonly #failed = (error: unknown): void => {
+    if (!this.#gone && this.#closing === undefined) this.fail(this.faultOf(error));
+    this.#proceed();
+  };
 
   /** The error to answer; what is no FileError is logged with its stack, and the peer hears that it was ours. */
   faultOf(error: unknown): FileError {
@@ -524,7 +523,7 @@ export class Session implements TcpHandler {
 
   #roomAgain(): void {
     if (this.#working || this.#gone || this.#closing !== undefined) return;
-    this.#feed(() => this.#decoder.resume());
+    this.#feed(this.#resume);
   }
 
   /** In the middle of a payload: its rest is thrown away. */
