@@ -52,7 +52,7 @@ export class Changes {
   }
 
   /** The commit of an upload, from its whole partial file to the entry under its name. */
-  async publish({ id, request, descriptor, sha256 }: Committing): Promise<Entry> {
+  async publish({ id, request, descriptor, sizeBytes, sha256 }: Committing): Promise<Entry> {
     const { operations, usage, digests } = this.#host;
     const { path, precondition } = request;
     await operations.changeMode(descriptor, this.#fileMode);
@@ -67,8 +67,8 @@ export class Changes {
         requirePrecondition(before, precondition);
         await operations.rename(partial, spot.path);
       }
+      usage.changed(sizeBytes - sizeOf(before));
       const stats = await this.#host.root.statHeld(descriptor);
-      usage.changed(Number(stats.size) - sizeOf(before));
       await this.#host.root.sync(spot.place);
       const entry = digests.entry(stats);
       digests.set(entry.etag, sha256);
@@ -88,7 +88,8 @@ export class Changes {
       await operations.rename(partial, spot.path);
       return;
     }
-    await operations.unlink(partial);
+    // The file is there, whatever becomes of its other name: the next sweep sees two names, and removes this one.
+    await operations.unlink(partial).catch(() => {});
   }
 
   async makeDirectory(path: FilePath): Promise<Entry> {

@@ -45,6 +45,7 @@ export interface Committing {
   readonly id: string;
   readonly request: UploadRequest;
   readonly descriptor: number;
+  readonly sizeBytes: number;
   readonly sha256: string;
 }
 
@@ -102,6 +103,11 @@ export class DiskUpload implements Upload {
     this.#progressMs = host.now();
     this.#checkpointMs = this.#progressMs;
     this.#checkpointBytes = durableBytes;
+  }
+
+  /** Of what was announced: what is not in the file yet. */
+  get outstandingBytes(): number {
+    return Math.max(0, (this.request.sizeBytes ?? 0) - this.#writtenBytes);
   }
 
   get durableBytes(): number {
@@ -310,7 +316,13 @@ export class DiskUpload implements Upload {
     if (expected !== undefined && sha256 !== expected) {
       throw new FileError('CHECKSUM', `what came has the sha256 ${sha256}`);
     }
-    return this.#host.publish({ id: this.id, request: this.request, descriptor, sha256 });
+    return this.#host.publish({
+      id: this.id,
+      request: this.request,
+      descriptor,
+      sizeBytes: this.#writtenBytes,
+      sha256,
+    });
   }
 
   async #suspend(): Promise<void> {

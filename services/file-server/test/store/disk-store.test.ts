@@ -81,7 +81,10 @@ describe.each(ways)('$name', ({ name, options, under }) => {
   test('of two who replace one version exactly one wins', async () => {
     const { store } = await opened();
     const { etag: version } = await put(store, 'a', 'old');
-    const ends = await Promise.allSettled([put(store, 'a', 'one', etag(version)), put(store, 'a', 'two', etag(version))]);
+    const ends = await Promise.allSettled([
+      put(store, 'a', 'one', etag(version)),
+      put(store, 'a', 'two', etag(version)),
+    ]);
     expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });
 
@@ -227,6 +230,23 @@ describe.each(ways)('$name', ({ name, options, under }) => {
     writeFileSync(name, 'x');
     await store.remove(at('a%0A%1B%FF'), undefined);
     expect(await namesIn(store, '/')).toEqual(['a']);
+  });
+
+  test('what is used is the sum of all files, whoever made them, without what links lead to', async () => {
+    const { root, outside } = rootWithOutside(under);
+    let nowMs = 1_000_000;
+    const store = await openStore(root, { ...options, now: () => nowMs });
+    await put(store, 'a', bytesOf(100));
+    await store.makeDirectory(at('d'));
+    await store.makeDirectory(at('d/e'));
+    await put(store, 'd/e/b', bytesOf(20));
+    writeFileSync(join(outside, 'c'), bytesOf(3000));
+    symlinkSync('../outside', join(root, 'link'));
+    symlinkSync('../../outside/c', join(root, 'd/link'));
+    expect(await store.space()).toMatchObject({ usedBytes: 120, quotaBytes: 0, freeBytes: expect.any(Number) });
+    writeFileSync(join(root, 'd/c'), bytesOf(3));
+    nowMs += 60_000;
+    expect(await store.space()).toMatchObject({ usedBytes: 123 });
   });
 
   test("no verb reaches the store's own directory", async () => {

@@ -1,7 +1,17 @@
 /** Uploads beyond one that simply arrives: resumed, taken over, refused, kept and forgotten. */
-import { existsSync, linkSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { realOperations } from '../../src/store/operations.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 import { PIECE_BYTES } from '../../src/store/upload.ts';
 import { faultyOperations } from './support/faulty-operations.ts';
@@ -68,7 +78,14 @@ describe('pieces', () => {
     await upload.write(Buffer.from('lo'));
     await upload.commit();
     expect(faulty.steps.slice(before).map(({ operation }) => operation)).toEqual([
-      'open', 'write', 'changeMode', 'syncData', 'link', 'unlink', 'statNow', 'sync',
+      'open',
+      'write',
+      'changeMode',
+      'syncData',
+      'link',
+      'unlink',
+      'statNow',
+      'sync',
     ]);
   });
 });
@@ -225,9 +242,12 @@ describe('RESUME', () => {
   test.each([
     ['a file that lost bytes', (part: string) => truncateSync(part, 5)],
     ['a record that is garbled', (_: string, record: string) => writeFileSync(record, '{"version":1')],
-    ['a record of another upload', (_: string, record: string) => {
-      writeFileSync(record, readFileSync(record, 'utf8').replace(/"id":"../, '"id":"zz'));
-    }],
+    [
+      'a record of another upload',
+      (_: string, record: string) => {
+        writeFileSync(record, readFileSync(record, 'utf8').replace(/"id":"../, '"id":"zz'));
+      },
+    ],
   ])('%s is not gone on with', async (_, spoil) => {
     const { root } = rootWithOutside();
     const { store, id } = await cut(root, MiB);
@@ -285,6 +305,65 @@ describe('checkpoints', () => {
     const steps = faulty.steps.slice(before).map(({ operation }) => operation);
     expect(steps).toEqual(['write', 'syncData', 'open', 'write', 'syncData', 'rename']);
     await upload.abort();
+  });
+
+  test('bytes that are only gathered are not called durable', async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const store = await openStore(root, { now: () => nowMs });
+    const upload = await store.createUpload(whole);
+    nowMs += 2000;
+    for (let from = 0; from < 700_000; from += 100_000) await upload.write(content.subarray(from, from + 100_000));
+    await expect.poll(() => upload.durableBytes).toBe(PIECE_BYTES);
+    const record = JSON.parse(readFileSync(join(root, '.small-servers', `${upload.id}.json`), 'utf8'));
+    expect(record).toMatchObject({ durableBytes: PIECE_BYTES, digest: { totalBytes: PIECE_BYTES } });
+    await upload.suspend();
+    expect((await store.resumeUpload(upload.id)).durableBytes).toBe(700_000);
+  });
+
+  test('one that fails fails the upload, for the disk says only once that it lost something', async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const faulty = faultyOperations();
+    const store = await openStore(root, { now: () => nowMs, operations: faulty.operations });
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    nowMs += 2000;
+    faulty.failAt(1, 'EIO');
+    await upload.write(content.subarray(MiB));
+    expect(faulty.steps.at(-1)?.operation).toBe('syncData');
+    await expectRefusal(upload.commit(), 'INTERNAL');
+    expect(leftovers(root)).toEqual([]);
+    expect(await namesIn(store, '/')).toEqual([]);
+  });
+
+  test('one that is under way is waited for, so that its record does not come after the commit', async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const gate = Promise.withResolvers<void>();
+    let renames = 0;
+    const operations = {
+      ...realOperations,
+      rename: async (from: Buffer, to: Buffer) => {
+        if (to.toString().endsWith('.json') && ++renames === 2) await gate.promise;
+        return realOperations.rename(from, to);
+      },
+    };
+    const store = await openStore(root, { now: () => nowMs, operations });
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    nowMs += 2000;
+    await upload.write(content.subarray(MiB));
+    let over = false;
+    const commit = upload.commit().finally(() => {
+      over = true;
+    });
+    await expect.poll(() => renames).toBe(2);
+    await namesIn(store, '/');
+    expect(over).toBe(false);
+    gate.resolve();
+    await commit;
+    expect(leftovers(root)).toEqual([]);
   });
 });
 

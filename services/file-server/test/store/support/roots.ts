@@ -10,23 +10,14 @@ import { type DiskStore, type DiskStoreOptions, openDiskStore } from '../../../s
 import { type FileOperations, realOperations } from '../../../src/store/operations.ts';
 import type { Entry, FileStore, Precondition } from '../../../src/store/store.ts';
 
+export { bytesOf } from './bytes.ts';
+
 export const none: Precondition = { kind: 'none' };
 export const any: Precondition = { kind: 'any' };
 export const etag = (value: string): Precondition => ({ kind: 'etag', etag: value });
 
 export const at = (path: string): FilePath => decodePath(path);
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-/** Bytes that look like nothing in particular, the same for the same seed. */
-export function bytesOf(length: number, seed = 1): Buffer {
-  const bytes = Buffer.alloc(length);
-  let state = seed;
-  for (let at = 0; at < length; at++) {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    bytes[at] = state >>> 16;
-  }
-  return bytes;
-}
 
 export function temporaryDirectory(under = tmpdir()): string {
   const directory = mkdtempSync(join(under, 'file-store-'));
