@@ -141,7 +141,7 @@ export class Session implements TcpHandler {
       this.#foreign('TLS');
       return;
     }
-    this.#started = true;
+    this.#started ||= bytes.length > 0;
     this.#feed(() => this.#decoder.push(bytes));
   }
 

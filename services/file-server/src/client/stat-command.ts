@@ -27,8 +27,14 @@ export const stat = clientCommand({
     const patience = { retries: config.retries, signal };
     return closing(connect, () =>
       forEachPath(context, operands.paths, async (path) => {
-        const entry = await again(patience, async () => askEntry(await connect(), path));
-        print(json ? `${JSON.stringify(entryRecord(entry, path.text))}\n` : description(path, entry));
+        const { entry, roundTripMs } = await again(patience, async () => {
+          const session = await connect();
+          const startedMs = performance.now();
+          const entry = await askEntry(session, path);
+          return { entry, roundTripMs: Math.round((performance.now() - startedMs) * 1000) / 1000 };
+        });
+        const record = { ...entryRecord(entry, path.text), roundTripMs };
+        print(json ? `${JSON.stringify(record)}\n` : description(path, entry));
       }),
     );
   },

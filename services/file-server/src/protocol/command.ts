@@ -5,7 +5,7 @@
  *
  * Specification: docs/protocols/file.md.
  */
-import { FileError, type FileErrorCode } from './codes.ts';
+import { FileError } from './codes.ts';
 import type { Field } from './fields.ts';
 import { payloadLength } from './fields.ts';
 import { type Arguments, isVerb, usageOf, type Verb, type VerbName, verbs } from './verbs.ts';
@@ -45,7 +45,7 @@ export function lineText(line: Buffer): string {
 export function parseCommand(text: string): Parsed {
   const [word = '', ...args] = text.split(' ');
   const name = word.toUpperCase();
-  if (!isVerb(name)) return refused(new FileError('BADCMD', `no such command; HELP lists them`), 0);
+  if (!isVerb(name)) return refused(new FileError('BADCMD', 'no such command; HELP lists them'), 0);
   try {
     return { command: { verb: name, args: parseArguments(name, args) } as Command };
   } catch (error) {
@@ -73,6 +73,7 @@ function parseArguments(name: VerbName, args: readonly string[]): object {
   for (const operand in operands) {
     const text = args[next];
     if (text === undefined) throw bad(`${operand} is missing: ${usageOf(name)}`);
+    if (text === '') throw bad(ONE_SPACE);
     values[operand] = parseField(operand, operands[operand] as Field<unknown>, text);
     next += 1;
   }
@@ -80,7 +81,7 @@ function parseArguments(name: VerbName, args: readonly string[]): object {
     const arg = args[next] ?? '';
     const equals = arg.indexOf('=');
     const option = arg.slice(0, Math.max(0, equals));
-    if (arg === '') throw bad('one space stands between two words, and none at the end');
+    if (arg === '') throw bad(ONE_SPACE);
     if (!Object.hasOwn(options, option)) throw bad(`${usageOf(name)}: one argument is too many or unknown`);
     if (Object.hasOwn(values, option)) throw bad(`${option}= is given twice`);
     values[option] = parseField(option, options[option] as Field<unknown>, arg.slice(equals + 1));
@@ -94,6 +95,8 @@ function parseField<T>(name: string, field: Field<T>, text: string): T {
   return value;
 }
 
-function bad(message: string, code: FileErrorCode = 'BADARG'): FileError {
-  return new FileError(code, message);
+const ONE_SPACE = 'one space stands between two words, and none at the end';
+
+function bad(message: string): FileError {
+  return new FileError('BADARG', message);
 }

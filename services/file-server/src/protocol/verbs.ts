@@ -71,7 +71,7 @@ export const verbs = {
     needs: 'write',
     payload: 'counted',
     transfers: true,
-    summary: 'store the bytes that follow; if=none, unless given, wants no such file to exist',
+    summary: 'store the bytes that follow; without if=, only where no file is',
   },
   TEXT: {
     operands: { path },
@@ -97,7 +97,7 @@ export const verbs = {
     operands: { from: path, to: path },
     options: { if: precondition },
     needs: 'write',
-    summary: 'rename; if= is about the target, and none unless given',
+    summary: 'rename; without if=, only where nothing of the new name is',
   },
 } as const satisfies Readonly<Record<string, Verb>>;
 

@@ -39,11 +39,11 @@ export class Changes {
     requireReachableTarget(path);
     const spot = await this.#host.root.spot(path);
     try {
-      const { dev } = await this.#host.root.statOf(spot.place);
+      const { dev } = await this.#host.root.statPlace(spot.place);
       if (dev !== this.#partials.device) {
         throw new FileError('DENIED', 'that directory is on another file system than the root: no upload goes there');
       }
-      const there = await this.#present(path);
+      const there = await this.#host.root.look(path);
       requirePrecondition(there, precondition);
       if (there === undefined) requireNewName(path);
     } finally {
@@ -58,13 +58,16 @@ export class Changes {
     await operations.changeMode(descriptor, this.#fileMode);
     await operations.syncData(descriptor);
     return this.#at(path, async (spot) => {
-      const before = await this.#present(path);
-      requirePrecondition(before, precondition);
-      if (before === undefined) requireNewName(path);
       const partial = this.#partials.path(id);
-      if (precondition.kind === 'none') await this.#link(partial, spot);
-      else await operations.rename(partial, spot.path);
-      const stats = await operations.stat(descriptor);
+      let before: BigIntStats | undefined;
+      if (precondition.kind === 'none') {
+        await this.#link(partial, path, spot);
+      } else {
+        before = await this.#host.root.look(path);
+        requirePrecondition(before, precondition);
+        await operations.rename(partial, spot.path);
+      }
+      const stats = await this.#host.root.statHeld(descriptor);
       usage.changed(Number(stats.size) - sizeOf(before));
       await this.#host.root.sync(spot.place);
       const entry = digests.entry(stats);
@@ -74,13 +77,14 @@ export class Changes {
   }
 
   /** Gives a partial file its name, unless that is taken by now: the one check that nobody can come between. */
-  async #link(partial: Buffer, spot: Spot): Promise<void> {
+  async #link(partial: Buffer, path: FilePath, spot: Spot): Promise<void> {
     const { operations } = this.#host;
     try {
       await operations.link(partial, spot.path);
     } catch (error) {
       if (!hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;
-      // A file system without hard links (FAT, some of FUSE). The lock still holds our own off.
+      // A file system without hard links (FAT, some of FUSE). The lock holds our own off, nothing holds off others.
+      requirePrecondition(await this.#host.root.look(path), { kind: 'none' });
       await operations.rename(partial, spot.path);
       return;
     }
@@ -90,7 +94,7 @@ export class Changes {
   async makeDirectory(path: FilePath): Promise<Entry> {
     requireReachableTarget(path);
     return this.#at(path, async (spot) => {
-      requirePrecondition(await this.#present(path), { kind: 'none' });
+      requirePrecondition(await this.#host.root.look(path), { kind: 'none' });
       requireNewName(path);
       await this.#host.operations.makeDirectory(spot.path, MODE_NEW_DIRECTORY);
       await this.#host.root.sync(spot.place);
@@ -141,7 +145,7 @@ export class Changes {
     const { operations, usage, digests, root } = this.#host;
     const moved = await operations.lstat(source.path);
     if (kindOf(moved) === 'other') throw new FileError('DENIED', 'links and special files are not moved');
-    const before = await this.#present(to);
+    const before = await this.#host.root.look(to);
     requirePrecondition(before, precondition);
     if (before === undefined) requireNewName(to);
     await operations.rename(source.path, target.path);
@@ -170,15 +174,6 @@ export class Changes {
         spot.place.close();
       }
     });
-  }
-
-  async #present(path: FilePath): Promise<BigIntStats | undefined> {
-    try {
-      return await this.#host.root.look(path);
-    } catch (error) {
-      if (hasCode(error, 'ENOENT', 'NOTFOUND')) return undefined;
-      throw error;
-    }
   }
 }
 

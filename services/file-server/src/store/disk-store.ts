@@ -3,16 +3,19 @@
  * uploads in uploads.ts, listings in listing.ts.
  */
 import type { BigIntStats } from 'node:fs';
+import { AppError } from '@small-servers/shared/errors';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
 import { Changes, requireReachable } from './changes.ts';
 import { DigestCache, kindOf } from './entries.ts';
 import { hasCode, inProtocolWords } from './failures.ts';
-import { isRemote, TMPFS } from './file-systems.ts';
+import { type Residence, residenceOf, settledAfterMs } from './file-systems.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { countBytes, Listing } from './listing.ts';
+import { hiddenName } from './names.ts';
 import { absent, type NativeFiles, openNativeFiles } from './native-files.ts';
 import { DiskFile } from './opened-file.ts';
+import { memoryOperations } from './memory-operations.ts';
 import { type FileOperations, openFlags, realOperations } from './operations.ts';
 import { Partials } from './partials.ts';
 import { type Confinement, Root } from './root.ts';
@@ -72,18 +75,42 @@ const MAX_DEPTH = 32;
 /** The files are counted again when room seems to be missing, for others may have removed some; not more often. */
 const RECOUNT_INTERVAL_MS = 60_000;
 
-/** @throws the system's error if the root is no directory, or its own directory cannot be made */
+/** @throws AppError USAGE_INVALID if the root is no directory, PERMISSION_DENIED if it may not be used so */
 export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStore> {
-  const operations = options.operations ?? realOperations;
-  const { fileSystemType } = await operations.space(Buffer.from(options.root));
-  const nativeFor = options.nativeFor ?? ((descriptor: number) => openNativeFiles(process, descriptor));
-  // What a network holds is never in memory for certain: no shortcut.
-  const root = await Root.open(options.root, operations, isRemote(fileSystemType) ? () => undefined : nativeFor);
+  try {
+    return await openStore(options);
+  } catch (error) {
+    throw inWords(error, options);
+  }
+}
+
+function inWords(error: unknown, { root, writable }: DiskStoreOptions): unknown {
+  if (hasCode(error, 'ENOENT')) {
+    return new AppError('USAGE_INVALID', `root ${root}: there is no such directory`, { cause: error });
+  }
+  if (hasCode(error, 'ENOTDIR', 'NOTDIR', 'EEXIST')) {
+    const what = error instanceof FileError ? `its ${hiddenName} is no directory, which uploads need` : 'is no directory';
+    return new AppError('USAGE_INVALID', `root ${root}: ${what}`, { cause: error });
+  }
+  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
+    const may = writable ? 'read and write' : 'read';
+    return new AppError('PERMISSION_DENIED', `root ${root}: this user may not ${may} there`, { cause: error });
+  }
+  return error;
+}
+
+async function openStore(options: DiskStoreOptions): Promise<DiskStore> {
+  const { fileSystemType } = await realOperations.space(Buffer.from(options.root));
+  const residence = residenceOf(fileSystemType);
+  const operations = options.operations ?? (residence === 'memory' ? memoryOperations : realOperations);
+  const nativeFor =
+    options.nativeFor ?? ((descriptor: number) => openNativeFiles(process, descriptor, residence === 'memory'));
+  const root = await Root.open(options.root, operations, residence === 'other' ? () => undefined : nativeFor);
   const instance = openInstance();
   let partials: Partials | undefined;
   try {
     partials = options.writable ? await Partials.open(root, operations, instance) : undefined;
-    const store = new DiskStore(options, { operations, root, instance, partials, inMemory: fileSystemType === TMPFS });
+    const store = new DiskStore(options, { operations, root, instance, partials, residence });
     await store.start();
     return store;
   } catch (error) {
@@ -99,7 +126,7 @@ interface Parts {
   readonly root: Root;
   readonly instance: Instance;
   readonly partials: Partials | undefined;
-  readonly inMemory: boolean;
+  readonly residence: Residence;
 }
 
 export class DiskStore implements FileStore {
@@ -108,6 +135,7 @@ export class DiskStore implements FileStore {
   readonly digests: DigestCache;
   readonly usage: Usage;
   readonly inMemory: boolean;
+  readonly settledMs: number;
   readonly now: () => number;
   readonly #instance: Instance;
   readonly #partials: Partials | undefined;
@@ -117,13 +145,15 @@ export class DiskStore implements FileStore {
   readonly #digestIsNative: boolean;
   #counting: Promise<void> | undefined;
   #countedMs = 0;
+  #closing: Promise<void> | undefined;
   #found = { keptPartials: 0, removedPartials: 0 };
 
   /** `openDiskStore` makes one. */
-  constructor(options: DiskStoreOptions, { operations, root, instance, partials, inMemory }: Parts) {
+  constructor(options: DiskStoreOptions, { operations, root, instance, partials, residence }: Parts) {
     this.operations = operations;
     this.root = root;
-    this.inMemory = inMemory;
+    this.inMemory = residence === 'memory';
+    this.settledMs = settledAfterMs(residence);
     this.now = options.now ?? Date.now;
     this.digests = new DigestCache(options.maxDigests);
     this.usage = new Usage(options.maxTotalBytes);
@@ -162,7 +192,9 @@ export class DiskStore implements FileStore {
   stat(path: FilePath): Promise<Entry> {
     return inProtocolWords(async () => {
       requireReachable(path);
-      return this.digests.entry(await this.root.look(path));
+      const stats = await this.root.look(path);
+      if (stats === undefined) throw new FileError('NOTFOUND', 'there is no such file or directory');
+      return this.digests.entry(stats);
     });
   }
 
@@ -242,7 +274,12 @@ export class DiskStore implements FileStore {
     });
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#uploads?.close();
     await this.#counting?.catch(() => {});
     this.#partials?.close();
@@ -256,6 +293,7 @@ export class DiskStore implements FileStore {
   }
 
   #writableUploads(): Uploads {
+    if (this.#closing !== undefined) throw new FileError('SHUTDOWN', 'the server is shutting down');
     if (this.#uploads === undefined) throw new FileError('READONLY', 'this server only reads');
     return this.#uploads;
   }

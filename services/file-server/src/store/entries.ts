@@ -20,6 +20,11 @@ export function etagOf(stats: BigIntStats): string {
   return hash('sha256', identityBytes).slice(0, 16);
 }
 
+/** Whether two looks at one inode give the same etag, without making it. */
+export function isUnchanged(before: BigIntStats, after: BigIntStats): boolean {
+  return before.ctimeNs === after.ctimeNs && before.mtimeNs === after.mtimeNs && before.size === after.size;
+}
+
 const S_IFMT = 0o170_000n;
 const S_IFREG = 0o100_000n;
 const S_IFDIR = 0o040_000n;

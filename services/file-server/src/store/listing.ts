@@ -8,17 +8,17 @@ import { setImmediate } from 'node:timers/promises';
 import { decodePath, pathOf } from '../protocol/path.ts';
 import { kindOf } from './entries.ts';
 import { hasCode } from './failures.ts';
-import { hiddenName } from './names.ts';
+import { hiddenName, isHidden } from './names.ts';
 import { type FileOperations, openFlags } from './operations.ts';
 import type { Place, Root } from './root.ts';
 import type { Entry, ListedEntry, ListPage, ListRequest } from './store.ts';
 
-/** Names of one directory in memory at a time; at 255 bytes each this is 4 MiB. */
+/** Names of one directory that are in memory at a time. */
 export const WINDOW_NAMES = 16_384;
+/** The same when directories below it are listed meanwhile, as many at once as the listing is deep. */
+const NESTED_WINDOW_NAMES = 2048;
 /** Windows that are kept for the next page. */
 const KEPT_WINDOWS = 4;
-/** A directory that changed just now may change again without its times telling. */
-const SETTLED_MS = 1000;
 /** How long the loop may be held up by entries that are in memory. */
 const SLICE_MS = 4;
 /** Entries that the disk is asked for at once. */
@@ -34,6 +34,8 @@ interface Window {
 export interface ListingHost {
   readonly root: Root;
   readonly operations: FileOperations;
+  /** A directory that changed more recently may change again without its times telling. */
+  readonly settledMs: number;
   now(): number;
   entryOf(stats: BigIntStats): Entry;
 }
@@ -64,7 +66,7 @@ export class Listing {
     const descends = depth > 1;
     // The page before ended at this directory, or below it.
     if (after !== undefined && descends) await this.#descend(names, after, { prefix, after: deeper, depth, collector });
-    for await (const { name, entry } of this.#inOrder(place, names, after, collector)) {
+    for await (const { name, entry } of this.#inOrder(place, names, after, walk)) {
       collector.add({ ...entry, path: pathOf([...prefix, name]) });
       if (collector.more) return;
       if (descends && entry.kind === 'directory') {
@@ -78,11 +80,12 @@ export class Listing {
     place: Place,
     names: readonly Buffer[],
     after: Buffer | undefined,
-    collector: Collector,
+    { depth, collector }: Walk,
   ): AsyncGenerator<{ name: Buffer; entry: Entry }> {
+    const windowNames = depth > 1 ? Math.max(NESTED_WINDOW_NAMES, collector.wanted) : WINDOW_NAMES;
     let window: Window | undefined;
     do {
-      window = await this.#window(place, window?.names.at(-1) ?? after, collector.wanted);
+      window = await this.#window(place, window?.names.at(-1) ?? after, { windowNames, wanted: collector.wanted });
       for (let start = 0; start < window.names.length; start += PARALLEL) {
         const some = window.names.slice(start, start + PARALLEL);
         const entries = await this.#entries(place, names, some, collector);
@@ -98,6 +101,7 @@ export class Listing {
 
   async #descend(names: readonly Buffer[], name: Buffer, walk: Walk): Promise<void> {
     const inner = [...names, name];
+    if (isHidden(inner)) return;
     let directory: Place;
     try {
       directory = await this.#host.root.directory(inner);
@@ -150,8 +154,12 @@ export class Listing {
     }
   }
 
-  async #window(place: Place, after: Buffer | undefined, wanted: number): Promise<Window> {
-    const stats = await this.#host.operations.lstat(place.at(DOT));
+  async #window(
+    place: Place,
+    after: Buffer | undefined,
+    { windowNames, wanted }: { windowNames: number; wanted: number },
+  ): Promise<Window> {
+    const stats = await this.#host.root.statPlace(place);
     const key = `${stats.dev} ${stats.ino} ${stats.mtimeNs} ${stats.ctimeNs}`;
     const kept = after === undefined ? undefined : this.#windows.get(key);
     const first = kept?.names[0];
@@ -159,8 +167,8 @@ export class Listing {
       const rest = kept.names.slice(indexAfter(kept.names, after));
       if (rest.length > 0 || !kept.more) return { names: rest, more: kept.more };
     }
-    const window = await this.#scan(place, after);
-    const settled = this.#host.now() - Number(stats.ctimeNs / 1_000_000n) > SETTLED_MS;
+    const window = await this.#scan(place, after, windowNames);
+    const settled = this.#host.now() - Number(stats.ctimeNs / 1_000_000n) > this.#host.settledMs;
     // One that a single page uses up is not worth keeping.
     if (settled && window.names.length > wanted) this.#keep(key, window);
     return window;
@@ -176,9 +184,9 @@ export class Listing {
     }
   }
 
-  async #scan(place: Place, after: Buffer | undefined): Promise<Window> {
+  async #scan(place: Place, after: Buffer | undefined, windowNames: number): Promise<Window> {
     const isRoot = place.descriptor === this.#host.root.place.descriptor;
-    const smallest = new SmallestNames(WINDOW_NAMES);
+    const smallest = new SmallestNames(windowNames);
     for await (const name of this.#host.operations.names(place.itself)) {
       if (isRoot && name.equals(hiddenName)) continue;
       if (after === undefined || Buffer.compare(name, after) > 0) smallest.add(name);
@@ -186,8 +194,6 @@ export class Listing {
     return smallest.window();
   }
 }
-
-const DOT = Buffer.from('.');
 
 interface Walk {
   readonly prefix: readonly Buffer[];

@@ -46,15 +46,25 @@ const IOVEC_BYTES = 16;
 /** A path of the kernel, with the NUL at its end. */
 const PATH_MAX = 4096;
 
-/** Undefined where the platform, its kernel or its sandbox has no such calls. */
-export function openNativeFiles(host: Parameters<typeof openNative>[0], probe: number): NativeFiles | undefined {
+/**
+ * Undefined where the platform, its kernel or its sandbox has no such calls.
+ *
+ * @param probe a directory to try them on
+ * @param allInMemory the file system is tmpfs: there is no disk to wait for, and it keeps no names of what is not there
+ */
+export function openNativeFiles(
+  host: Parameters<typeof openNative>[0],
+  probe: number,
+  allInMemory: boolean,
+): NativeFiles | undefined {
   const native = openNative(host, SIGNATURES);
   if (!native.available) return undefined;
   const { ffi, functions } = native;
   const errno = functions.__errno_location();
 
   const how = new BigUint64Array(3);
-  how[2] = BigInt(resolve.NO_XDEV | resolve.NO_MAGICLINKS | resolve.NO_SYMLINKS | resolve.BENEATH | resolve.CACHED);
+  const { NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH, CACHED } = resolve;
+  how[2] = BigInt(NO_XDEV | NO_MAGICLINKS | NO_SYMLINKS | BENEATH | (allInMemory ? 0 : CACHED));
   const howBytes = new Uint8Array(how.buffer);
   const path = Buffer.alloc(PATH_MAX);
   const iovec = new BigUint64Array(IOVEC_BYTES / 8);

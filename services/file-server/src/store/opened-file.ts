@@ -1,6 +1,6 @@
 /** A file that is being read. */
 import type { BigIntStats } from 'node:fs';
-import type { DigestCache } from './entries.ts';
+import { type DigestCache, isUnchanged } from './entries.ts';
 import { inProtocolWords } from './failures.ts';
 import { unknown } from './native-files.ts';
 import type { FileOperations } from './operations.ts';
@@ -13,15 +13,14 @@ const INLINE_READ_BYTES = 64 * 1024;
 /** The system may take its time to give back the room of a larger file that was removed while it was open. */
 const INLINE_CLOSE_BYTES = 1024 * 1024;
 
-/** A file that changed just now may change again without its times telling: its digest is not kept. */
-const SETTLED_MS = 100;
-
 export interface ReadingHost {
   readonly root: Root;
   readonly operations: FileOperations;
   readonly digests: DigestCache;
   /** The whole file system is in memory: reading never waits. */
   readonly inMemory: boolean;
+  /** A file that changed more recently may change again without its times telling. */
+  readonly settledMs: number;
   now(): number;
 }
 
@@ -31,7 +30,7 @@ export class DiskFile implements OpenedFile {
   readonly #descriptor: number;
   /** It was found in memory, on a local file system: its inode can be asked without waiting. */
   readonly #cached: boolean;
-  readonly #changedMs: number;
+  readonly #stats: BigIntStats;
   #open = true;
 
   constructor(host: ReadingHost, descriptor: number, stats: BigIntStats, cached: boolean) {
@@ -39,7 +38,7 @@ export class DiskFile implements OpenedFile {
     this.#descriptor = descriptor;
     this.#cached = cached;
     this.entry = host.digests.entry(stats);
-    this.#changedMs = Number(stats.ctimeNs / 1_000_000n);
+    this.#stats = stats;
   }
 
   async read(target: Uint8Array, offset: number): Promise<number> {
@@ -58,13 +57,16 @@ export class DiskFile implements OpenedFile {
   async check(): Promise<Entry> {
     if (!this.#open) throw new Error('the file is closed');
     const { operations, digests } = this.#host;
-    if (this.#cached) return digests.entry(operations.statNow(this.#descriptor));
-    return digests.entry(await inProtocolWords(() => operations.stat(this.#descriptor)));
+    const now = this.#cached
+      ? operations.statNow(this.#descriptor)
+      : await inProtocolWords(() => operations.stat(this.#descriptor));
+    return isUnchanged(this.#stats, now) ? this.entry : digests.entry(now);
   }
 
   remember(sha256: string): void {
-    const { digests, now } = this.#host;
-    if (now() - this.#changedMs > SETTLED_MS) digests.set(this.entry.etag, sha256);
+    const { digests, now, settledMs } = this.#host;
+    const changedMs = Number(this.#stats.ctimeNs / 1_000_000n);
+    if (now() - changedMs > settledMs) digests.set(this.entry.etag, sha256);
   }
 
   async close(): Promise<void> {

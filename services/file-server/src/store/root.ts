@@ -53,6 +53,7 @@ export class Root {
   readonly #operations: FileOperations;
   readonly #native: NativeFiles | undefined;
   readonly #place: Place;
+  #closed = false;
 
   private constructor(
     operations: FileOperations,
@@ -97,22 +98,25 @@ export class Root {
   }
 
   get place(): Place {
+    // The number of a closed descriptor may stand for anything by now.
+    if (this.#closed) throw new Error('the root is closed');
     return this.#place;
   }
 
   /** The root itself stays open. */
   #borrowed(): Place {
-    return { ...this.#place, close: () => {} };
+    return { ...this.place, close: () => {} };
   }
 
   close(): void {
+    this.#closed = true;
     this.#place.close();
   }
 
   /** A descriptor of the entry if its whole path is in memory, `absent`, or `unknown`: then `spot` is the way. */
   openCached(names: readonly Buffer[], flags: number): number {
     if (this.#native === undefined || names.length === 0) return unknown;
-    return this.#native.open(this.#place.descriptor, names, flags);
+    return this.#native.open(this.place.descriptor, names, flags);
   }
 
   readCached(descriptor: number, target: Uint8Array, offset: number): number {
@@ -128,17 +132,23 @@ export class Root {
     return this.confinement === 'look-before-and-after' ? this.#looked(names) : this.#walked(names);
   }
 
-  async statOf(place: Place): Promise<BigIntStats> {
-    const { descriptor } = place;
-    if (descriptor < 0) return this.#operations.lstat(place.itself);
+  /** Of what is held open: on a local file system the inode is in memory. */
+  async statHeld(descriptor: number): Promise<BigIntStats> {
     return this.#native === undefined ? this.#operations.stat(descriptor) : this.#operations.statNow(descriptor);
   }
 
-  /** What a path names now, of whatever kind; a link is not followed. @throws NOTFOUND, NOTDIR, ... */
-  async look(path: FilePath): Promise<BigIntStats> {
-    if (path.names.length === 0) return this.#operations.stat(this.#place.descriptor);
+  async statPlace(place: Place): Promise<BigIntStats> {
+    return place.descriptor < 0 ? this.#operations.lstat(place.itself) : this.statHeld(place.descriptor);
+  }
+
+  /**
+   * What a path names now, of whatever kind; a link is not followed. Undefined if it names nothing.
+   * @throws NOTDIR, DENIED, ...; NOTFOUND or undefined if a directory on the way is missing
+   */
+  async look(path: FilePath): Promise<BigIntStats | undefined> {
+    if (path.names.length === 0) return this.statHeld(this.place.descriptor);
     const cached = this.openCached(path.names, openFlags.entry);
-    if (cached === absent) throw new FileError('NOTFOUND', 'there is no such file or directory');
+    if (cached === absent) return undefined;
     if (cached >= 0) {
       try {
         return this.#operations.statNow(cached);
@@ -149,6 +159,9 @@ export class Root {
     const spot = await this.spot(path);
     try {
       return await this.#operations.lstat(spot.path);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
     } finally {
       spot.place.close();
     }
@@ -159,7 +172,8 @@ export class Root {
     if (place.descriptor === this.#place.descriptor) return this.#operations.sync(place.descriptor);
     let descriptor: number;
     try {
-      descriptor = await this.#operations.open(place.at(DOT), openFlags.directory);
+      const cached = this.#native?.open(place.descriptor, [DOT], openFlags.directory) ?? unknown;
+      descriptor = cached >= 0 ? cached : await this.#operations.open(place.at(DOT), openFlags.directory);
     } catch (error) {
       if (hasCode(error, 'EACCES')) return;
       throw error;
@@ -196,7 +210,7 @@ export class Root {
   }
 
   async #looked(names: readonly Buffer[]): Promise<Place> {
-    let path = this.#place.itself;
+    let path = this.place.itself;
     for (const name of names) {
       path = joined(path, name);
       const stats = await this.#operations.lstat(path);

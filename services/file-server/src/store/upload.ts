@@ -25,6 +25,9 @@ const DIRECT_BYTES = 256 * 1024;
 const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 const CHECKPOINT_MS = 2000;
 
+/** The system may take its time to give back the room of a larger file that nobody names any more. */
+const INLINE_CLOSE_BYTES = 1024 * 1024;
+
 /** What an upload needs of its store. */
 export interface UploadHost {
   readonly operations: FileOperations;
@@ -80,10 +83,10 @@ export class DiskUpload implements Upload {
   #over = false;
   /** The commit, suspend or abort that is under way. */
   ending: Promise<unknown> | undefined;
-  /** The call that is under way. */
-  #call: Promise<unknown> = Promise.resolve();
-  /** When bytes came last: one whose sender is silent can be evicted. */
-  progressMs: number;
+  /** The last call, settled either way. */
+  #call: Promise<void> = Promise.resolve();
+  #calls = 0;
+  #progressMs: number;
 
   constructor(host: UploadHost, { id, request, reservation, digest, descriptor, durableBytes = 0 }: UploadStart) {
     this.#host = host;
@@ -96,13 +99,18 @@ export class DiskUpload implements Upload {
     this.#writtenBytes = durableBytes;
     this.#durableBytes = durableBytes;
     this.#recorded = descriptor !== undefined;
-    this.progressMs = host.now();
-    this.#checkpointMs = this.progressMs;
+    this.#progressMs = host.now();
+    this.#checkpointMs = this.#progressMs;
     this.#checkpointBytes = durableBytes;
   }
 
   get durableBytes(): number {
     return this.#durableBytes;
+  }
+
+  /** Bytes came lately, or the disk has not taken them yet. */
+  isMoving(idleMs: number): boolean {
+    return this.#calls > 0 || this.#host.now() - this.#progressMs < idleMs;
   }
 
   get evicted(): AbortSignal {
@@ -145,18 +153,20 @@ export class DiskUpload implements Upload {
     });
   }
 
-  suspend(): Promise<void> {
+  async suspend(): Promise<void> {
+    if (this.#over) return;
     return this.#last(() => this.#suspend());
   }
 
-  abort(): Promise<void> {
+  async abort(): Promise<void> {
+    if (this.#over) return;
     return this.#last(() => this.#giveUp());
   }
 
   /** Takes it away from a holder that is silent. What arrived is kept. */
   async evict(): Promise<void> {
     this.#eviction.abort();
-    await this.#call.catch(() => {});
+    await this.#call;
     if (!this.#over) await inProtocolWords(() => this.#suspend());
   }
 
@@ -166,11 +176,20 @@ export class DiskUpload implements Upload {
     return ending;
   }
 
-  async #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    if (this.evicted.aborted) throw new FileError('BUSY', 'another connection has resumed this upload');
-    if (this.#over) throw new Error(`upload ${this.id} is over`);
-    const call = inProtocolWords(work);
-    this.#call = call;
+  /** One after the other, also for a holder that lost its peer in the middle of a write. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#call;
+    const call = inProtocolWords(async () => {
+      await before;
+      if (this.evicted.aborted) throw new FileError('BUSY', 'another connection has resumed this upload');
+      if (this.#over) throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+      return work();
+    });
+    this.#calls++;
+    const settled = () => {
+      this.#calls--;
+    };
+    this.#call = call.then(settled, settled);
     return call;
   }
 
@@ -216,7 +235,7 @@ export class DiskUpload implements Upload {
       if (total > this.reservation.bytes) this.reservation.grow(total);
     }
     this.#receivedBytes = total;
-    this.progressMs = this.#host.now();
+    this.#progressMs = this.#host.now();
   }
 
   /** Starts to write the piece that is full, and gathers in the other. */
@@ -247,6 +266,7 @@ export class DiskUpload implements Upload {
     this.#digest.update(bytes);
     await written;
     this.#writtenBytes = offset + bytes.length;
+    this.#progressMs = this.#host.now();
     await this.#checkpointIfDue();
   }
 
@@ -329,7 +349,9 @@ export class DiskUpload implements Upload {
     this.#host.ended(this, kept);
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
-    if (descriptor !== undefined) await this.#host.operations.close(descriptor).catch(() => {});
+    if (descriptor === undefined) return;
+    if (kept || this.#writtenBytes <= INLINE_CLOSE_BYTES) this.#host.operations.closeNow(descriptor);
+    else await this.#host.operations.close(descriptor).catch(() => {});
     if (!kept && this.#recorded) await this.#host.partials.removeRecord(this.id).catch(() => {});
   }
 }

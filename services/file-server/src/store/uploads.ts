@@ -1,5 +1,5 @@
 /** All uploads of the store: those that a session holds, and those that are kept for a RESUME. */
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { FileError } from '../protocol/codes.ts';
 import type { Changes } from './changes.ts';
 import { hasCode } from './failures.ts';
@@ -95,7 +95,7 @@ export class Uploads implements UploadHost {
     if (isLarge && sizeBytes > (await this.#parts.freeBytes())) throw new FileError('NOSPACE', 'the disk is full');
     const reservation = new Reservation(this.#parts.usage);
     await this.#parts.withRoom(() => reservation.grow(sizeBytes ?? 0));
-    const id = randomBytes(16).toString('hex');
+    const id = newId();
     const upload = new DiskUpload(this, { id, request, reservation, digest: this.#parts.digest() });
     this.#held.set(id, upload);
     if (isLarge) await upload.prepare();
@@ -138,7 +138,7 @@ export class Uploads implements UploadHost {
       await held.ending.catch(() => {});
       return;
     }
-    if (this.now() - held.progressMs < this.#options.holderIdleMs) {
+    if (held.isMoving(this.#options.holderIdleMs)) {
       throw new FileError('BUSY', 'another connection still sends this upload');
     }
     await held.evict();
@@ -184,4 +184,18 @@ export class Uploads implements UploadHost {
     clearInterval(this.#sweeper);
     await Promise.allSettled([...this.#held.values()].map((upload) => upload.ending ?? upload.suspend()));
   }
+}
+
+const ID_BYTES = 16;
+const random = Buffer.alloc(64 * ID_BYTES);
+let used = random.length;
+
+/** The system is asked for randomness once for many: that costs more than all else that a small upload does here. */
+function newId(): string {
+  if (used === random.length) {
+    randomFillSync(random);
+    used = 0;
+  }
+  used += ID_BYTES;
+  return random.toString('hex', used - ID_BYTES, used);
 }

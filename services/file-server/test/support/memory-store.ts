@@ -118,7 +118,7 @@ export class MemoryStore implements FileStore {
       entry,
       read: async (target, offset) => {
         await this.gate;
-        return node.content.copy(target, 0, offset);
+        return offset < node.content.length ? node.content.copy(target, 0, offset) : 0;
       },
       check: async () => entryOf(node),
       remember: (sha256) => {
@@ -189,6 +189,8 @@ export class MemoryStore implements FileStore {
       if (isWithin(to.names, from.names)) throw new FileError('BADARG', 'a directory does not go into itself');
       if (target.entries.has(targetKey)) throw new FileError('NOTDIR', 'a directory does not replace a file');
     }
+    // Two names of one file: nothing happens.
+    if (target.entries.get(targetKey) === node) return entryOf(node);
     source.entries.delete(sourceKey);
     target.entries.set(targetKey, node);
     node.etag = this.#nextVersion();
@@ -209,7 +211,8 @@ export class MemoryStore implements FileStore {
     if (sizeBytes !== undefined && sizeBytes !== upload.content.length) {
       throw new FileError('CHECKSUM', `${upload.content.length} of ${sizeBytes} bytes came`);
     }
-    if (sha256 !== undefined && sha256 !== digest) throw new FileError('CHECKSUM', `what came has the sha256 ${digest}`);
+    if (sha256 !== undefined && sha256 !== digest)
+      throw new FileError('CHECKSUM', `what came has the sha256 ${digest}`);
     this.#requireTarget(path, precondition);
     const [parent, key] = this.#spot(path);
     const file = { ...this.#newFile(upload.content), sha256: digest };

@@ -189,7 +189,7 @@ export class Wire implements TcpConnection {
 
 /** Ids, etags and times as `*`. */
 export function settled(output: string): string {
-  return output.replaceAll(/\b(id|etag|mtime)=[^ \r\n]+/g, '$1=*');
+  return output.replaceAll(/\b(id|etag)=[A-Za-z0-9]+/g, '$1=*').replaceAll(/\bmtime=\S+/g, 'mtime=*');
 }
 
 /** Everything a session answers to one input, sent as these reads. */

@@ -1,0 +1,411 @@
+/** Uploads beyond one that simply arrives: resumed, taken over, refused, kept and forgotten. */
+import { existsSync, linkSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { portableSha256 } from '../../src/store/sha256-portable.ts';
+import { PIECE_BYTES } from '../../src/store/upload.ts';
+import { faultyOperations } from './support/faulty-operations.ts';
+import {
+  any,
+  at,
+  bytesOf,
+  contentOf,
+  expectRefusal,
+  leftovers,
+  namesIn,
+  none,
+  openStore,
+  put,
+  rootWithOutside,
+  sha256,
+} from './support/roots.ts';
+
+const MiB = 1024 * 1024;
+const content = bytesOf(2 * MiB + 77);
+const whole = { path: at('a'), sizeBytes: content.length, precondition: none, sha256: sha256(content) };
+
+describe('pieces', () => {
+  test.each([1000, 65_536, 262_144, 300_001, MiB, content.length])('of %i bytes come together', async (pieceBytes) => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    // One buffer for all of them: after `write` the memory is the sender's again.
+    const piece = Buffer.alloc(pieceBytes);
+    for (let from = 0; from < content.length; from += pieceBytes) {
+      const length = content.copy(piece, 0, from, from + pieceBytes);
+      await upload.write(piece.subarray(0, length));
+      piece.fill(0xee);
+    }
+    expect(await upload.commit()).toMatchObject({ sizeBytes: content.length, sha256: whole.sha256 });
+    expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+    expect(leftovers(root)).toEqual([]);
+  });
+
+  test('of every size around the one that is gathered, with a length and without', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    for (const extra of [-1, 0, 1]) {
+      for (const announced of [true, false]) {
+        const bytes = bytesOf(PIECE_BYTES + extra);
+        const sizeBytes = announced ? bytes.length : undefined;
+        const upload = await store.createUpload({ path: at('b'), sizeBytes, precondition: any });
+        await upload.write(bytes.subarray(0, 10));
+        await upload.write(bytes.subarray(10));
+        expect(await upload.commit()).toMatchObject({ sizeBytes: bytes.length, sha256: sha256(bytes) });
+        expect((await contentOf(store, 'b')).equals(bytes)).toBe(true);
+      }
+    }
+  });
+
+  test('a small upload makes no file before it is whole', async () => {
+    const { root } = rootWithOutside();
+    const faulty = faultyOperations();
+    const store = await openStore(root, { operations: faulty.operations });
+    const upload = await store.createUpload({ path: at('a'), sizeBytes: 5, precondition: none });
+    await upload.write(Buffer.from('hel'));
+    expect(leftovers(root)).toEqual([]);
+    const before = faulty.steps.length;
+    await upload.write(Buffer.from('lo'));
+    await upload.commit();
+    expect(faulty.steps.slice(before).map(({ operation }) => operation)).toEqual([
+      'open', 'write', 'changeMode', 'syncData', 'link', 'unlink', 'statNow', 'sync',
+    ]);
+  });
+});
+
+describe('what is wrong at the end leaves nothing behind', () => {
+  test('a digest that differs', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload({ ...whole, sha256: 'f'.repeat(64) });
+    await upload.write(content);
+    await expectRefusal(upload.commit(), 'CHECKSUM');
+    expect(await namesIn(store, '/')).toEqual([]);
+    expect(leftovers(root)).toEqual([]);
+    await expectRefusal(upload.write(content), 'NOTFOUND');
+    await upload.abort();
+    await upload.suspend();
+  });
+
+  test('bytes that are missing', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(1));
+    await expectRefusal(upload.commit(), 'CHECKSUM');
+    expect(leftovers(root)).toEqual([]);
+  });
+
+  test('bytes that are too many', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    await upload.write(content);
+    await expectRefusal(upload.write(Buffer.alloc(1)), 'TOOBIG');
+    expect(leftovers(root)).toEqual([]);
+  });
+
+  test('an abort', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    const write = upload.write(content.subarray(0, MiB));
+    await Promise.all([write, upload.abort()]);
+    expect(leftovers(root)).toEqual([]);
+    await expectRefusal(store.resumeUpload(upload.id), 'NOTFOUND');
+  });
+});
+
+describe('RESUME', () => {
+  const cut = async (root: string, bytes: number, options = {}) => {
+    const store = await openStore(root, options);
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, bytes));
+    await upload.suspend();
+    return { store, id: upload.id };
+  };
+
+  test.each([1, 64, 100_000, PIECE_BYTES, MiB + 3, content.length])(
+    'after %i bytes, by another process, which reads none of them again',
+    async (bytes) => {
+      const { root } = rootWithOutside();
+      const first = await cut(root, bytes);
+      expect(leftovers(root)).toEqual([`${first.id}.json`, `${first.id}.part`]);
+      for (const name of leftovers(root)) {
+        expect(statSync(join(root, '.small-servers', name)).mode & 0o777).toBe(0o600);
+      }
+      await first.store.close();
+
+      const faulty = faultyOperations();
+      const store = await openStore(root, { operations: faulty.operations });
+      expect(store.describe()).toMatchObject({ keptPartials: 1, removedPartials: 0 });
+      const upload = await store.resumeUpload(first.id);
+      expect(upload.durableBytes).toBe(bytes);
+      expect(upload.request).toEqual(whole);
+      await upload.write(content.subarray(bytes));
+      expect(await upload.commit()).toMatchObject({ sha256: whole.sha256 });
+      const stepsUntilWhole = faulty.steps.length;
+      expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+      expect(leftovers(root)).toEqual([]);
+      // The record, once by the sweep and once here, and nothing of the upload.
+      expect(faulty.steps.slice(0, stepsUntilWhole).filter(({ operation }) => operation === 'read')).toHaveLength(2);
+    },
+  );
+
+  test('a digest that OpenSSL began goes on without it', async () => {
+    const { root } = rootWithOutside();
+    const { store, id } = await cut(root, 777_777);
+    await store.close();
+    const other = await openStore(root, { digest: portableSha256 });
+    const upload = await other.resumeUpload(id);
+    await upload.write(content.subarray(777_777));
+    expect(await upload.commit()).toMatchObject({ sha256: whole.sha256 });
+  });
+
+  test('while the holder moves: BUSY; when it was silent for long: it is taken over, and told so', async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 1_000_000;
+    const store = await openStore(root, { now: () => nowMs, holderIdleMs: 5000 });
+    const holder = await store.createUpload(whole);
+    await holder.write(content.subarray(0, MiB));
+    nowMs += 4999;
+    await expectRefusal(store.resumeUpload(holder.id), 'BUSY');
+    await expectRefusal(store.abortUpload(holder.id), 'BUSY');
+    nowMs += 1;
+    expect(holder.evicted.aborted).toBe(false);
+    const next = await store.resumeUpload(holder.id);
+    expect(holder.evicted.aborted).toBe(true);
+    expect(next.durableBytes).toBe(MiB);
+    await expectRefusal(holder.write(content.subarray(MiB)), 'BUSY');
+    await expectRefusal(holder.commit(), 'BUSY');
+    await next.write(content.subarray(MiB));
+    await next.commit();
+    expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  });
+
+  test('two at once: one gets it', async () => {
+    const { root } = rootWithOutside();
+    const { store, id } = await cut(root, MiB);
+    const ends = await Promise.allSettled([store.resumeUpload(id), store.resumeUpload(id)]);
+    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect((ends[1] as PromiseRejectedResult).reason).toMatchObject({ code: 'BUSY' });
+  });
+
+  test('at the moment of the suspension it waits for that', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    const [, next] = await Promise.all([upload.suspend(), store.resumeUpload(upload.id)]);
+    expect(next.durableBytes).toBe(MiB);
+  });
+
+  test('what another process still holds is BUSY, and not swept away', async () => {
+    const { root } = rootWithOutside();
+    const older = await openStore(root);
+    const upload = await older.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    const younger = await openStore(root);
+    expect(younger.describe()).toMatchObject({ keptPartials: 0, removedPartials: 0 });
+    await expectRefusal(younger.resumeUpload(upload.id), 'BUSY');
+    await upload.suspend();
+    expect((await younger.resumeUpload(upload.id)).durableBytes).toBe(MiB);
+    await expectRefusal(older.resumeUpload(upload.id), 'BUSY');
+  });
+
+  test('an upload that is whole under its name already is not gone on with', async () => {
+    const { root } = rootWithOutside();
+    const { store, id } = await cut(root, content.length);
+    linkSync(join(root, '.small-servers', `${id}.part`), join(root, 'a'));
+    await expectRefusal(store.resumeUpload(id), 'NOTFOUND');
+    expect(leftovers(root)).toEqual([]);
+    expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  });
+
+  test.each([
+    ['a file that lost bytes', (part: string) => truncateSync(part, 5)],
+    ['a record that is garbled', (_: string, record: string) => writeFileSync(record, '{"version":1')],
+    ['a record of another upload', (_: string, record: string) => {
+      writeFileSync(record, readFileSync(record, 'utf8').replace(/"id":"../, '"id":"zz'));
+    }],
+  ])('%s is not gone on with', async (_, spoil) => {
+    const { root } = rootWithOutside();
+    const { store, id } = await cut(root, MiB);
+    spoil(join(root, '.small-servers', `${id}.part`), join(root, '.small-servers', `${id}.json`));
+    await expectRefusal(store.resumeUpload(id), 'NOTFOUND');
+    expect(leftovers(root)).toEqual([]);
+  });
+
+  test('bytes behind the durable ones are written again, not kept', async () => {
+    const { root } = rootWithOutside();
+    const { store, id } = await cut(root, MiB);
+    const part = join(root, '.small-servers', `${id}.part`);
+    writeFileSync(part, Buffer.concat([readFileSync(part), Buffer.alloc(3 * MiB, 0xaa)]));
+    const upload = await store.resumeUpload(id);
+    expect(upload.durableBytes).toBe(MiB);
+    await upload.write(content.subarray(MiB));
+    await upload.commit();
+    expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  });
+
+  test('an upload of which nothing came is not kept', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    await upload.suspend();
+    expect(leftovers(root)).toEqual([]);
+    await expectRefusal(store.resumeUpload(upload.id), 'NOTFOUND');
+  });
+
+  test('what a store that closes still holds is kept', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, 1000));
+    await store.close();
+    const next = await openStore(root);
+    expect((await next.resumeUpload(upload.id)).durableBytes).toBe(1000);
+  });
+});
+
+describe('checkpoints', () => {
+  test('from time to time what came is brought to disk and recorded, in this order', async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const faulty = faultyOperations();
+    const store = await openStore(root, { now: () => nowMs, operations: faulty.operations });
+    const upload = await store.createUpload(whole);
+    expect(upload.durableBytes).toBe(0);
+    await upload.write(content.subarray(0, MiB));
+    expect(upload.durableBytes).toBe(0);
+    nowMs += 2000;
+    const before = faulty.steps.length;
+    await upload.write(content.subarray(MiB, MiB + 400_000));
+    await expect.poll(() => upload.durableBytes).toBe(MiB + 400_000);
+    const steps = faulty.steps.slice(before).map(({ operation }) => operation);
+    expect(steps).toEqual(['write', 'syncData', 'open', 'write', 'syncData', 'rename']);
+    await upload.abort();
+  });
+});
+
+describe('limits', () => {
+  test('a file that is too large is refused before or while it comes', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root, { maxFileBytes: 1000 });
+    await put(store, 'just', bytesOf(1000));
+    await expectRefusal(store.createUpload({ path: at('a'), sizeBytes: 1001, precondition: none }), 'TOOBIG');
+    const upload = await store.createUpload({ path: at('a'), precondition: none });
+    await upload.write(bytesOf(1000));
+    await expectRefusal(upload.write(Buffer.alloc(1)), 'TOOBIG');
+    expect(leftovers(root)).toEqual([]);
+  });
+
+  test('the quota counts what is there, what is on its way and what is kept, and gives it back', async () => {
+    const { root } = rootWithOutside();
+    writeFileSync(join(root, 'there'), bytesOf(400));
+    const options = { maxTotalBytes: 1000 };
+    const store = await openStore(root, options);
+    const used = async () => (await store.space()).usedBytes;
+    expect(await store.space()).toMatchObject({ quotaBytes: 1000, usedBytes: 400 });
+    const upload = await store.createUpload({ path: at('a'), sizeBytes: 500, precondition: none });
+    expect(await used()).toBe(900);
+    await expectRefusal(store.createUpload({ path: at('b'), sizeBytes: 101, precondition: none }), 'QUOTA');
+    await put(store, 'b', bytesOf(100));
+    await upload.write(bytesOf(10));
+    await upload.suspend();
+    expect(await used()).toBe(1000);
+    await expectRefusal(put(store, 'c', 'x'), 'QUOTA');
+    await store.close();
+
+    const next = await openStore(root, options);
+    expect((await next.space()).usedBytes).toBe(1000);
+    await next.abortUpload(upload.id);
+    expect((await next.space()).usedBytes).toBe(500);
+    await next.remove(at('there'), undefined);
+    await put(next, 'b', bytesOf(50), any);
+    expect((await next.space()).usedBytes).toBe(50);
+    await next.move(at('b'), at('c'), none);
+    await put(next, 'd', bytesOf(20));
+    await next.move(at('c'), at('d'), any);
+    expect((await next.space()).usedBytes).toBe(50);
+  });
+
+  test('an upload of unknown length is stopped when the quota is reached, and takes nothing of it then', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root, { maxTotalBytes: 1000 });
+    const upload = await store.createUpload({ path: at('a'), precondition: none });
+    await upload.write(bytesOf(900));
+    await expectRefusal(upload.write(bytesOf(101)), 'QUOTA');
+    expect((await store.space()).usedBytes).toBe(0);
+    await put(store, 'a', bytesOf(1000));
+  });
+
+  test('room that others made is found when it is needed', async () => {
+    const { root } = rootWithOutside();
+    writeFileSync(join(root, 'there'), bytesOf(1000));
+    let nowMs = 1_000_000;
+    const store = await openStore(root, { maxTotalBytes: 1000, now: () => nowMs });
+    truncateSync(join(root, 'there'), 10);
+    await expectRefusal(put(store, 'a', bytesOf(500)), 'QUOTA');
+    nowMs += 60_000;
+    await put(store, 'a', bytesOf(500));
+    expect((await store.space()).usedBytes).toBe(510);
+  });
+
+  test('of the uploads that are kept the oldest goes when there are too many', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root, { maxKeptPartials: 2 });
+    const ids: string[] = [];
+    for (let index = 0; index < 3; index++) {
+      const upload = await store.createUpload({ ...whole, path: at(`${index}`) });
+      await upload.write(content.subarray(0, 10));
+      await upload.suspend();
+      ids.push(upload.id);
+    }
+    await expectRefusal(store.resumeUpload(ids[0] as string), 'NOTFOUND');
+    await store.resumeUpload(ids[1] as string);
+    await store.resumeUpload(ids[2] as string);
+  });
+});
+
+describe('leftovers', () => {
+  test('what is too old goes at the start, what is young stays', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, 10));
+    await upload.suspend();
+    await store.close();
+    const later = await openStore(root, { keepPartialMs: 60_000, now: () => Date.now() + 59_000 });
+    expect(later.describe()).toMatchObject({ keptPartials: 1, removedPartials: 0 });
+    await later.close();
+    const tooLate = await openStore(root, { keepPartialMs: 60_000, now: () => Date.now() + 61_000 });
+    expect(tooLate.describe()).toMatchObject({ keptPartials: 0, removedPartials: 1 });
+    expect(leftovers(root)).toEqual([]);
+    await expectRefusal(tooLate.resumeUpload(upload.id), 'NOTFOUND');
+  });
+
+  test('of a process that is gone: what has a record is kept, the rest goes, and what is not ours stays', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    await upload.suspend();
+    await store.close();
+    const hidden = join(root, '.small-servers');
+    // A pid beyond the largest that Linux gives.
+    const gone = '4194305-1-00000000';
+    renameSync(join(hidden, `${upload.id}.part`), join(hidden, `${upload.id}.${gone}.part`));
+    const dead = ['1', '2', '3', '4'].map((digit) => digit.repeat(32));
+    writeFileSync(join(hidden, `${dead[0]}.${gone}.part`), 'no record');
+    writeFileSync(join(hidden, `${dead[1]}.part`), 'no record');
+    writeFileSync(join(hidden, `${dead[2]}.json`), '{}');
+    writeFileSync(join(hidden, `${dead[3]}.json.new`), '{');
+    writeFileSync(join(hidden, 'README'), 'of the administrator');
+    const next = await openStore(root);
+    expect(next.describe()).toMatchObject({ keptPartials: 1, removedPartials: 4 });
+    expect(readdirSync(hidden).sort()).toEqual(['README', `${upload.id}.json`, `${upload.id}.part`].sort());
+    expect((await next.resumeUpload(upload.id)).durableBytes).toBe(MiB);
+    expect(existsSync(join(hidden, 'README'))).toBe(true);
+  });
+});
