@@ -12,10 +12,10 @@ import { hasCode, inProtocolWords } from './failures.ts';
 import { type Residence, residenceOf, settledAfterMs } from './file-systems.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { countBytes, Listing } from './listing.ts';
+import { memoryOperations } from './memory-operations.ts';
 import { hiddenName } from './names.ts';
 import { absent, type NativeFiles, openNativeFiles } from './native-files.ts';
 import { DiskFile } from './opened-file.ts';
-import { memoryOperations } from './memory-operations.ts';
 import { type FileOperations, openFlags, realOperations } from './operations.ts';
 import { Partials } from './partials.ts';
 import { type Confinement, Root } from './root.ts';
@@ -89,7 +89,8 @@ function inWords(error: unknown, { root, writable }: DiskStoreOptions): unknown 
     return new AppError('USAGE_INVALID', `root ${root}: there is no such directory`, { cause: error });
   }
   if (hasCode(error, 'ENOTDIR', 'NOTDIR', 'EEXIST')) {
-    const what = error instanceof FileError ? `its ${hiddenName} is no directory, which uploads need` : 'is no directory';
+    const what =
+      error instanceof FileError ? `its ${hiddenName} is no directory, which uploads need` : 'is no directory';
     return new AppError('USAGE_INVALID', `root ${root}: ${what}`, { cause: error });
   }
   if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {

@@ -4,10 +4,10 @@ import type { ClientContext } from '@small-servers/shared/cli/client-command';
 import { resolveSettings } from '@small-servers/shared/config/layers';
 import type { Settings } from '@small-servers/shared/config/settings';
 import { AppError } from '@small-servers/shared/errors';
-import { decodePath } from '../../src/protocol/path.ts';
 import { fetchFile, fetchFolder, fetchToStandardOutput } from '../../src/client/get.ts';
 import { putFile, putFolder, putStandardInput } from '../../src/client/put.ts';
 import { getSettings, putSettings } from '../../src/client/settings.ts';
+import { decodePath } from '../../src/protocol/path.ts';
 
 export interface Ran {
   readonly code: number;

@@ -29,7 +29,12 @@ async function outside(): Promise<readonly string[]> {
 
 async function getTree(script: Script, flags: Readonly<Record<string, string>> = {}): Promise<Ran> {
   await using server = await startScripted(script);
-  return await get({ port: server.port, path: 'tree', local: target, flags: { recursive: 'true', ...quick, ...flags } });
+  return await get({
+    port: server.port,
+    path: 'tree',
+    local: target,
+    flags: { recursive: 'true', ...quick, ...flags },
+  });
 }
 
 /** A listing of these lines, and a good answer to every GET. */
@@ -110,7 +115,9 @@ describe('a listing that is not to be trusted', () => {
   });
 
   test('folders without end stop where no path can name them', async () => {
-    const chain = Array.from({ length: 32 }, (_, depth) => Array.from({ length: depth + 1 }, () => 'd'.repeat(60)).join('/'));
+    const chain = Array.from({ length: 32 }, (_, depth) =>
+      Array.from({ length: depth + 1 }, () => 'd'.repeat(60)).join('/'),
+    );
     const { code, stderr } = await getTree(
       () => `${chain.map((path) => item(path, 0, 'directory')).join('')}OK count=32 more=no\r\n`,
     );

@@ -1,16 +1,16 @@
 /** The parts of the client that do no I/O. */
+
+import { AppError } from '@small-servers/shared/errors';
 import { describe, expect, test } from 'vitest';
 import { backoffMs } from '../../src/client/backoff.ts';
 import { displayName } from '../../src/client/display-name.ts';
 import { judgeExisting } from '../../src/client/existing.ts';
-import { mayPass, NotReached, refused, Unreachable } from '../../src/client/failures.ts';
-import { Refusal } from '../../src/client/failures.ts';
+import { mayPass, NotReached, Refusal, refused, Unreachable } from '../../src/client/failures.ts';
 import { comparePaths, ListingCheck } from '../../src/client/listing.ts';
 import { localNameProblem } from '../../src/client/local-name.ts';
 import { formatBytes, formatClock, TransferMeter } from '../../src/client/meter.ts';
 import { parseRemotePath } from '../../src/client/operands.ts';
 import { partName } from '../../src/client/part-name.ts';
-import { AppError } from '@small-servers/shared/errors';
 import { decodePath, pathOf } from '../../src/protocol/path.ts';
 
 describe('backoff', () => {
@@ -157,7 +157,9 @@ describe('what is here already', () => {
     ['a folder', found('directory'), 'refuse', 'refuse', 'refuse'],
     ['a device', found('device'), 'refuse', 'refuse', 'refuse'],
   ])('%s', (_what, stats, replace, keep, fail) => {
-    const verdicts = (['replace', 'keep', 'fail'] as const).map((existing) => judgeExisting(stats, entry, existing).kind);
+    const verdicts = (['replace', 'keep', 'fail'] as const).map(
+      (existing) => judgeExisting(stats, entry, existing).kind,
+    );
     expect(verdicts).toEqual([replace, keep, fail]);
   });
 });

@@ -1,9 +1,21 @@
 /** The client and the real server, with a relay between them that cuts. */
 import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
-import { appendFile, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
-import { hash } from 'node:crypto';
+import {
+  appendFile,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -65,7 +77,7 @@ const awkward = [
   'a.part',
   'Grüße.txt',
   '日本語',
-  "quote'\"`$HOME",
+  'quote\'"`$HOME',
   'semi;colon&pipe|',
   'question?hash#',
   'plus+at@',
@@ -84,10 +96,7 @@ async function makeTree(folder: string): Promise<void> {
 }
 
 describe('trees', () => {
-  test.each([
-    ['1'],
-    ['4'],
-  ])('go there and back with every awkward name, over %s connections', async (parallel) => {
+  test.each([['1'], ['4']])('go there and back with every awkward name, over %s connections', async (parallel) => {
     const tree = join(here, 'tree');
     await makeTree(tree);
     const flags = { recursive: 'true', parallel };
@@ -102,7 +111,10 @@ describe('trees', () => {
     const again = await get({ port: server.port, path: 'a/tree', local: join(here, 'back'), flags });
     expect(again.stdout).toMatch(/^0 files, .*; 32 here already\n$/);
     const resent = await put({ port: server.port, path: 'a/tree', local: tree, flags });
-    expect([resent.code, resent.stdout]).toEqual([0, expect.stringMatching(/^0 files, .*; 32 there already, the same\n$/)]);
+    expect([resent.code, resent.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^0 files, .*; 32 there already, the same\n$/),
+    ]);
   });
 
   test('names that could not be made through the server come all the same: control characters, no UTF-8', async () => {
@@ -111,7 +123,12 @@ describe('trees', () => {
     for (const name of [...names, Buffer.from([0x66, 0xff, 0xfe])]) {
       await writeFile(Buffer.concat([Buffer.from(`${served}/old/`), name]), name);
     }
-    const { code, stderr } = await get({ port: server.port, path: 'old', local: join(here, 'old'), flags: { recursive: 'true' } });
+    const { code, stderr } = await get({
+      port: server.port,
+      path: 'old',
+      local: join(here, 'old'),
+      flags: { recursive: 'true' },
+    });
     expect([code, stderr]).toEqual([0, '']);
     expect(await contentOf(join(here, 'old'))).toEqual(await contentOf(join(served, 'old')));
   });
@@ -138,7 +155,12 @@ describe('trees', () => {
       flags: { recursive: 'true' },
       json: true,
     });
-    expect(stdout.trimEnd().split('\n').map((line) => JSON.parse(line))).toEqual([
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
       { path: 'tree/a%20b', outcome: 'fetched', bytes: 5, resumedBytes: 0, etag: expect.stringMatching(/^\w+$/) },
       { summary: { fetched: 1, kept: 0, skipped: 0, failed: 0, bytes: 5, durationMs: expect.any(Number) } },
     ]);
@@ -165,14 +187,17 @@ describe('cuts', () => {
     expect([code, relay.cuts, sha256(content)]).toEqual([0, 1, sha256(large)]);
   });
 
-  test.each([0, 1, 50, 100, 300_000, 1_000_000, 2_999_990, 3_000_020])('an upload that is cut after %i bytes goes on, and is the same', async (up) => {
-    await writeFile(join(here, 'f'), large);
-    await using relay = await startRelay(server.port, [{ up }]);
-    const { code, stderr } = await put({ port: relay.port, path: 'f', local: join(here, 'f'), flags: quick });
-    expect([code, stderr, relay.cuts]).toEqual([0, '', 1]);
-    expect(sha256(await readFile(join(served, 'f')))).toBe(sha256(large));
-    expect(await readdir(join(home, 'state/small-servers/uploads')).catch(() => [])).toEqual([]);
-  });
+  test.each([0, 1, 50, 100, 300_000, 1_000_000, 2_999_990, 3_000_020])(
+    'an upload that is cut after %i bytes goes on, and is the same',
+    async (up) => {
+      await writeFile(join(here, 'f'), large);
+      await using relay = await startRelay(server.port, [{ up }]);
+      const { code, stderr } = await put({ port: relay.port, path: 'f', local: join(here, 'f'), flags: quick });
+      expect([code, stderr, relay.cuts]).toEqual([0, '', 1]);
+      expect(sha256(await readFile(join(served, 'f')))).toBe(sha256(large));
+      expect(await readdir(join(home, 'state/small-servers/uploads')).catch(() => [])).toEqual([]);
+    },
+  );
 
   test('an upload whose OK was lost is found to be there', async () => {
     await writeFile(join(here, 'f'), large);
@@ -196,8 +221,16 @@ describe('cuts', () => {
     await writeFile(join(served, 'f'), large);
     const cuts = [{}, ...Array.from({ length: 9 }, () => ({ down: 400_000 }))];
     await using relay = await startRelay(server.port, cuts);
-    const { code, stderr } = await get({ port: relay.port, path: 'f', local: join(here, 'f'), flags: { retries: '2' } });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^f: .*; f\.[a-z0-9]+\.part is kept, and the same command/)]);
+    const { code, stderr } = await get({
+      port: relay.port,
+      path: 'f',
+      local: join(here, 'f'),
+      flags: { retries: '2' },
+    });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^f: .*; f\.[a-z0-9]+\.part is kept, and the same command/),
+    ]);
     const [part = ''] = await readdir(here);
     const { size } = await stat(join(here, part));
     expect(size).toBeGreaterThan(1_000_000);
@@ -261,21 +294,30 @@ describe('a name that is taken', () => {
   test.each([
     ['small', seededBytes(1_000, 3)],
     ['large', large],
-  ])('on the server, by a %s file: the same content is done, another fails, replace replaces, keep keeps', async (_what, bytes) => {
-    const local = join(here, 'f');
-    await writeFile(local, bytes);
-    const send = (flags = {}) => put({ port: server.port, path: 'f', local, flags });
-    expect(await send()).toMatchObject({ code: 0 });
-    expect(await send()).toMatchObject({ code: 0, stdout: expect.stringContaining('is there already, the same') });
-    const other = seededBytes(bytes.length, 4);
-    await writeFile(local, other);
-    expect(await send()).toMatchObject({ code: 1, stderr: expect.stringMatching(/^f: EXISTS: .*--existing replace/) });
-    expect(await send({ existing: 'keep' })).toMatchObject({ code: 0, stdout: expect.stringContaining('stays as it is') });
-    expect(sha256(await readFile(join(served, 'f')))).toBe(sha256(bytes));
-    expect(await send({ existing: 'replace' })).toMatchObject({ code: 0 });
-    expect(sha256(await readFile(join(served, 'f')))).toBe(sha256(other));
-    expect(await send({ existing: 'replace', 'digest-first': 'true' })).toMatchObject({ code: 0 });
-  });
+  ])(
+    'on the server, by a %s file: the same content is done, another fails, replace replaces, keep keeps',
+    async (_what, bytes) => {
+      const local = join(here, 'f');
+      await writeFile(local, bytes);
+      const send = (flags = {}) => put({ port: server.port, path: 'f', local, flags });
+      expect(await send()).toMatchObject({ code: 0 });
+      expect(await send()).toMatchObject({ code: 0, stdout: expect.stringContaining('is there already, the same') });
+      const other = seededBytes(bytes.length, 4);
+      await writeFile(local, other);
+      expect(await send()).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^f: EXISTS: .*--existing replace/),
+      });
+      expect(await send({ existing: 'keep' })).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('stays as it is'),
+      });
+      expect(sha256(await readFile(join(served, 'f')))).toBe(sha256(bytes));
+      expect(await send({ existing: 'replace' })).toMatchObject({ code: 0 });
+      expect(sha256(await readFile(join(served, 'f')))).toBe(sha256(other));
+      expect(await send({ existing: 'replace', 'digest-first': 'true' })).toMatchObject({ code: 0 });
+    },
+  );
 
   test('here: of the same size and time it is left alone; else replace replaces, keep keeps, fail fails', async () => {
     const local = join(here, 'f');
@@ -339,18 +381,25 @@ describe('as users run it', () => {
       stderr: '',
     });
     expect((await run('sum', address(), 'f')).stdout).toBe(`${sha256(Buffer.from('hello'))}  f\n`);
-    expect((await run('sum', address(), 'f', '--alg', 'crc32', '--json')).stdout).toBe('{"path":"f","crc32":"3610a686"}\n');
+    expect((await run('sum', address(), 'f', '--alg', 'crc32', '--json')).stdout).toBe(
+      '{"path":"f","crc32":"3610a686"}\n',
+    );
     const stats = JSON.parse((await run('stat', address(), 'f', '--json')).stdout);
     expect(stats).toMatchObject({ path: 'f', type: 'file', sizeBytes: 5, modified: '2023-11-14T22:13:20.000Z' });
     expect(await run('mkdir', address(), 'x/y', '-p')).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(await run('mv', address(), 'f', 'x/y/g')).toEqual({ code: 0, stdout: '', stderr: '' });
-    expect((await run('ls', address(), '-r', '--json')).stdout.trimEnd().split('\n').map((line) => JSON.parse(line).path)).toEqual([
-      'x',
-      'x/y',
-      'x/y/g',
-    ]);
+    expect(
+      (await run('ls', address(), '-r', '--json')).stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).path),
+    ).toEqual(['x', 'x/y', 'x/y/g']);
     expect(await run('rm', address(), 'x')).toMatchObject({ code: 1, stderr: expect.stringContaining('x: ISDIR') });
-    expect(await run('rm', address(), '-r', 'x', '--json')).toEqual({ code: 0, stdout: '{"path":"x","removed":3}\n', stderr: '' });
+    expect(await run('rm', address(), '-r', 'x', '--json')).toEqual({
+      code: 0,
+      stdout: '{"path":"x","removed":3}\n',
+      stderr: '',
+    });
     expect((await run('ls', address())).stdout).toBe('');
   });
 
@@ -425,9 +474,18 @@ describe('as users run it', () => {
   test('Ctrl-C in the middle leaves a part, says so in a line, and the same command goes on', async () => {
     await writeFile(join(served, 'f'), large);
     // Never cut, but slow: it stops in the middle until the client is gone.
-    await using relay = await startRelay(server.port, [{}, { down: 1_000_000 }, { down: 10 }, { down: 10 }, { down: 10 }]);
+    await using relay = await startRelay(server.port, [
+      {},
+      { down: 1_000_000 },
+      { down: 10 },
+      { down: 10 },
+      { down: 10 },
+    ]);
     const args = ['get', `127.0.0.1:${relay.port}`, 'f', '--retries', '1000'];
-    const child = spawn(nodePath, [`${repository}services/file-server/src/main.ts`, ...args], { cwd: here, stdio: 'pipe' });
+    const child = spawn(nodePath, [`${repository}services/file-server/src/main.ts`, ...args], {
+      cwd: here,
+      stdio: 'pipe',
+    });
     let stderr = '';
     child.stderr.on('data', (text) => {
       stderr += text;
@@ -435,7 +493,12 @@ describe('as users run it', () => {
     await until(() => relay.cuts >= 2, 'the transfer is in the middle');
     child.kill('SIGINT');
     const [code] = await once(child, 'close');
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^file-server: f: interrupted; f\.\w+\.part is kept, and the same command goes on behind it \(3000001 bytes in all\)\n$/)]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^file-server: f: interrupted; f\.\w+\.part is kept, and the same command goes on behind it \(3000001 bytes in all\)\n$/,
+      ),
+    ]);
     const next = await get({ port: server.port, path: 'f', local: join(here, 'f'), json: true });
     expect(JSON.parse(next.stdout).resumedBytes).toBeGreaterThan(500_000);
     expect(sha256(await readFile(join(here, 'f')))).toBe(sha256(large));

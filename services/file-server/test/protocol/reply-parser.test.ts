@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/protocol/codes.ts';
-import { data, entryPairs, err, item, ok, send } from '../../src/protocol/reply.ts';
 import { decodePath } from '../../src/protocol/path.ts';
+import { data, entryPairs, err, item, ok, send } from '../../src/protocol/reply.ts';
 import { listedEntry, statEntry } from '../../src/protocol/reply-entry.ts';
 import { parseReply, ReplyError } from '../../src/protocol/reply-parser.ts';
 
@@ -81,7 +81,10 @@ describe('what is no reply', () => {
 
   test('any bytes are a reply or a ReplyError, and nothing else', () => {
     const words = fc.constantFrom('OK', 'DATA', 'SEND', 'ITEM', 'ERR', 'NOTFOUND', '5', 'a=1', 'retry=no', ': x', '=');
-    const lines = fc.oneof(fc.array(words).map((parts) => parts.join(' ')), fc.string({ unit: 'binary' }));
+    const lines = fc.oneof(
+      fc.array(words).map((parts) => parts.join(' ')),
+      fc.string({ unit: 'binary' }),
+    );
     fc.assert(
       fc.property(lines, (line) => {
         try {

@@ -36,7 +36,8 @@ interface Scenario {
 
 async function upload(store: DiskStore, path: string, content: Buffer, precondition = none): Promise<void> {
   const started = await store.createUpload({ path: at(path), sizeBytes: content.length, precondition });
-  for (let from = 0; from < content.length; from += 300_000) await started.write(content.subarray(from, from + 300_000));
+  for (let from = 0; from < content.length; from += 300_000)
+    await started.write(content.subarray(from, from + 300_000));
   await started.commit();
 }
 

@@ -81,7 +81,10 @@ describe.each(ways)('$name', ({ name, options, under }) => {
   test('of two who replace one version exactly one wins', async () => {
     const { store } = await opened();
     const { etag: version } = await put(store, 'a', 'old');
-    const ends = await Promise.allSettled([put(store, 'a', 'one', etag(version)), put(store, 'a', 'two', etag(version))]);
+    const ends = await Promise.allSettled([
+      put(store, 'a', 'one', etag(version)),
+      put(store, 'a', 'two', etag(version)),
+    ]);
     expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });
 

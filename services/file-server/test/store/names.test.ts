@@ -5,7 +5,24 @@ import { isHidden, maxNameBytes, requireNewName } from '../../src/store/names.ts
 const named = (...names: (string | Buffer)[]) => pathOf(names.map((name) => Buffer.from(name as string)));
 
 describe('names that may be made', () => {
-  test.each(['a', 'ä', '日本語.txt', 'a b', '.hidden', '...', 'é', 'confused', 'nullable', 'com', 'com10', '🙂', '‌نام', '-rf', '%41', 'a'.repeat(255)])('%s', (name) => {
+  test.each([
+    'a',
+    'ä',
+    '日本語.txt',
+    'a b',
+    '.hidden',
+    '...',
+    'é',
+    'confused',
+    'nullable',
+    'com',
+    'com10',
+    '🙂',
+    '‌نام',
+    '-rf',
+    '%41',
+    'a'.repeat(255),
+  ])('%s', (name) => {
     expect(() => requireNewName(named(name))).not.toThrow();
   });
 
@@ -48,7 +65,14 @@ describe('names that may be made', () => {
 });
 
 describe("the store's own directory", () => {
-  test.each(['.small-servers', '.SMALL-Servers', '.ſmall-servers', '.small\u200b-servers', '．small-servers', '\u200c.small-servers'])('%s leads there on some file system', (name) => {
+  test.each([
+    '.small-servers',
+    '.SMALL-Servers',
+    '.ſmall-servers',
+    '.small\u200b-servers',
+    '．small-servers',
+    '\u200c.small-servers',
+  ])('%s leads there on some file system', (name) => {
     expect(isHidden(named(name).names)).toBe(true);
     expect(isHidden(named(name, 'x').names)).toBe(true);
   });

@@ -1,5 +1,14 @@
 /** Uploads beyond one that simply arrives: resumed, taken over, refused, kept and forgotten. */
-import { existsSync, linkSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
@@ -68,7 +77,14 @@ describe('pieces', () => {
     await upload.write(Buffer.from('lo'));
     await upload.commit();
     expect(faulty.steps.slice(before).map(({ operation }) => operation)).toEqual([
-      'open', 'write', 'changeMode', 'syncData', 'link', 'unlink', 'statNow', 'sync',
+      'open',
+      'write',
+      'changeMode',
+      'syncData',
+      'link',
+      'unlink',
+      'statNow',
+      'sync',
     ]);
   });
 });
@@ -225,9 +241,12 @@ describe('RESUME', () => {
   test.each([
     ['a file that lost bytes', (part: string) => truncateSync(part, 5)],
     ['a record that is garbled', (_: string, record: string) => writeFileSync(record, '{"version":1')],
-    ['a record of another upload', (_: string, record: string) => {
-      writeFileSync(record, readFileSync(record, 'utf8').replace(/"id":"../, '"id":"zz'));
-    }],
+    [
+      'a record of another upload',
+      (_: string, record: string) => {
+        writeFileSync(record, readFileSync(record, 'utf8').replace(/"id":"../, '"id":"zz'));
+      },
+    ],
   ])('%s is not gone on with', async (_, spoil) => {
     const { root } = rootWithOutside();
     const { store, id } = await cut(root, MiB);
