@@ -28,7 +28,8 @@ async function outside(): Promise<readonly string[]> {
 }
 
 async function getTree(script: Script, flags: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  await using server = await startScripted(script);
+  const folder = `OK ${entryFields(0, 'directory')}\r\n`;
+  await using server = await startScripted((line, ...rest) => (line === 'STAT tree' ? folder : script(line, ...rest)));
   return await get({
     port: server.port,
     path: 'tree',
