@@ -116,7 +116,7 @@ export async function fetchFolder(context: GetContext): Promise<number> {
       finished: (result) => {
         meter.files += 1;
         if (result.error === undefined) counts.fetched += 1;
-        else if (lanes.fatal === undefined || result.partPath !== undefined) {
+        else if (lanes.fatal === undefined || result.part !== undefined) {
           failed.add(displayPath(result.plan.path), withPart(result, signal));
         }
         record(fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
@@ -190,17 +190,14 @@ async function runOne(context: GetContext, meter: TransferMeter, job: Job): Prom
 }
 
 /** The error, and what the next run finds. */
-function withPart({ error, plan, partPath }: FetchResult, signal: AbortSignal): Error {
+function withPart({ error, plan, part }: FetchResult, signal: AbortSignal): Error {
   const cause = signal.aborted ? interrupted() : (error as Error);
-  if (partPath === undefined) return cause;
-  return about(
-    '',
-    cause,
-    `; ${partPath} is kept, and the same command goes on behind it (${plan.entry.sizeBytes} bytes in all)`,
-  );
+  if (part === undefined) return cause;
+  const amount = `${formatBytes(part.bytes)} of ${formatBytes(plan.entry.sizeBytes)}`;
+  return about('', cause, `; ${amount} are kept as ${part.name}, and the same command goes on behind them`);
 }
 
-function fileRecord({ plan, resumedBytes, error, partPath }: FetchResult, outcome: string): object {
+function fileRecord({ plan, resumedBytes, error, part }: FetchResult, outcome: string): object {
   const { path, entry } = plan;
   return {
     path: path.text,
@@ -208,7 +205,7 @@ function fileRecord({ plan, resumedBytes, error, partPath }: FetchResult, outcom
     bytes: entry.sizeBytes,
     resumedBytes,
     etag: entry.etag,
-    ...(partPath === undefined ? {} : { part: partPath }),
+    ...(part === undefined ? {} : { part }),
     ...(error === undefined ? {} : { error: errorFields(error) }),
   };
 }

@@ -231,7 +231,7 @@ describe('cuts', () => {
     });
     expect([code, stderr]).toEqual([
       1,
-      expect.stringMatching(/^f: .*; f\.[a-z0-9]+\.part is kept, and the same command/),
+      expect.stringMatching(/^f: .*; 1\.[1-9] MiB of 2\.9 MiB are kept as f\.[a-z0-9]+\.part, and the same command/),
     ]);
     const [part = ''] = await readdir(here);
     const { size } = await stat(join(here, part));
@@ -501,7 +501,7 @@ describe('as users run it', () => {
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(
-        /^file-server: f: interrupted; f\.\w+\.part is kept, and the same command goes on behind it \(3000001 bytes in all\)\n$/,
+        /^file-server: f: interrupted; [\d.]+ [KM]iB of 2\.9 MiB are kept as f\.\w+\.part, and the same command goes on behind them\n$/,
       ),
     ]);
     const next = await get({ port: server.port, path: 'f', local: join(here, 'f'), json: true });
