@@ -33,7 +33,6 @@ export const errorKinds = {
   CONNECTION_TIMED_OUT: { exitCode: exitCodes.failed, mender: 'the far end' },
   CONNECTION_LOST: { exitCode: exitCodes.failed, mender: 'the far end' },
   HOST_UNREACHABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
-  ROOT_UNUSABLE: { exitCode: exitCodes.configuration, mender: 'you' },
   ECHO_MISMATCH: { exitCode: exitCodes.failed, mender: 'the far end' },
   LOGS_NOT_FOUND: { exitCode: exitCodes.failed, mender: 'you' },
   LOGS_UNREADABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },

@@ -6,7 +6,7 @@ import type { Log } from '@small-servers/shared/daemon/log';
 import { gauge } from '@small-servers/shared/daemon/metrics';
 import type { ServiceContext } from '@small-servers/shared/daemon/run';
 import type { Service } from '@small-servers/shared/daemon/service';
-import { AppError, systemCode } from '@small-servers/shared/errors';
+import { AppError } from '@small-servers/shared/errors';
 import { listenTcp } from '@small-servers/shared/server/tcp';
 import { BLOCK_BYTES, BlockPool } from './block-pool.ts';
 import { DigestCache } from './digest-cache.ts';
@@ -47,7 +47,7 @@ export function checkConfig({ config, origins }: Resolved<typeof settings>): rea
   }
 }
 
-/** Listens and serves files until the signal is aborted. @throws AppError ROOT_UNUSABLE, and those of `listenTcp` */
+/** Listens and serves files until the signal is aborted. @throws AppError as `openDiskStore` and `listenTcp` */
 export async function createServer(context: ServiceContext<typeof settings>): Promise<Service<FileConfig>> {
   const { config, log } = context;
   const store = await openStore(config);
@@ -55,37 +55,20 @@ export async function createServer(context: ServiceContext<typeof settings>): Pr
   return serveStore(context, store);
 }
 
-async function openStore(config: FileConfig): Promise<DiskStore> {
-  const { root, writable, maxFileSizeBytes, maxTotalSizeBytes, stallTimeoutMs } = config;
-  try {
-    return await openDiskStore({
-      root,
-      writable,
-      maxFileBytes: maxFileSizeBytes,
-      maxTotalBytes: maxTotalSizeBytes,
-      keepPartialMs: KEEP_PARTIAL_MS,
-      maxKeptPartials: MAX_KEPT_PARTIALS,
-      holderIdleMs: Math.min(stallTimeoutMs || HOLDER_IDLE_MS, HOLDER_IDLE_MS),
-      maxDigests: MAX_DIGESTS,
-    });
-  } catch (error) {
-    throw new AppError('ROOT_UNUSABLE', `--root ${root}: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
 /** A client that comes back for its upload is believed when the connection before it was silent for so long. */
 const HOLDER_IDLE_MS = 5_000;
 
-const rootProblems: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such folder: make it, or name another one',
-  ENOTDIR: 'that is no folder',
-  EACCES: 'this user may not read it',
-  EPERM: 'this user may not read it',
-  EROFS: 'it is on a read-only file system: leave --writable out',
-};
-
-function reasonOf(error: unknown): string {
-  return rootProblems[systemCode(error) ?? ''] ?? (error as Error).message;
+function openStore({ root, writable, maxFileSizeBytes, maxTotalSizeBytes }: FileConfig): Promise<DiskStore> {
+  return openDiskStore({
+    root,
+    writable,
+    maxFileBytes: maxFileSizeBytes,
+    maxTotalBytes: maxTotalSizeBytes,
+    keepPartialMs: KEEP_PARTIAL_MS,
+    maxKeptPartials: MAX_KEPT_PARTIALS,
+    holderIdleMs: HOLDER_IDLE_MS,
+    maxDigests: MAX_DIGESTS,
+  });
 }
 
 /** Any store behind the protocol: the tests' is one in memory. */

@@ -15,6 +15,10 @@ export class Peer {
   readonly socket: Socket;
   readonly replies: Reply[] = [];
   #pending: Buffer = Buffer.alloc(0);
+  /** Came after `#pending`, and is not worth joining before there is so much in all. */
+  #later: Buffer[] = [];
+  #laterBytes = 0;
+  #wantedBytes = 0;
   #closed = false;
   #ended = false;
   error: NodeJS.ErrnoException | undefined;
@@ -23,7 +27,13 @@ export class Peer {
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', (bytes: Buffer) => {
-      this.#pending = Buffer.concat([this.#pending, bytes]);
+      this.#later.push(bytes);
+      this.#laterBytes += bytes.length;
+      if (this.#pending.length + this.#laterBytes < this.#wantedBytes) return;
+      this.#pending = Buffer.concat([this.#pending, ...this.#later]);
+      this.#later = [];
+      this.#laterBytes = 0;
+      this.#wantedBytes = 0;
       while (this.#cut());
       this.#wake();
     });
@@ -62,7 +72,10 @@ export class Peer {
       return true;
     }
     const to = from + Number(length);
-    if (this.#pending.length < to + 2) return false;
+    if (this.#pending.length < to + 2) {
+      this.#wantedBytes = to + 2;
+      return false;
+    }
     if (this.#pending.toString('latin1', to, to + 2) !== '\r\n') throw new Error('no line end after the content');
     this.replies.push({ line, content: Buffer.from(this.#pending.subarray(from, to)) });
     this.#pending = this.#pending.subarray(to + 2);
@@ -90,11 +103,6 @@ export class Peer {
 
   gone(): Promise<void> {
     return this.#until(() => this.#closed, 'the close');
-  }
-
-  /** What came and is no whole reply. */
-  get rest(): Buffer {
-    return this.#pending;
   }
 
   async #until(met: () => boolean, what: string): Promise<void> {
