@@ -46,8 +46,9 @@ export class RunningDigest {
     this.#sha256 = sha256 ? createHash('sha256') : undefined;
   }
 
-  update(bytes: Uint8Array): void {
-    this.#crc = crc32(bytes, this.#crc);
+  /** @param crc of all so far with these bytes, where somebody has it already: it costs as much as to receive them */
+  update(bytes: Uint8Array, crc = crc32(bytes, this.#crc)): void {
+    this.#crc = crc;
     this.#sha256?.update(bytes);
   }
 

@@ -9,7 +9,7 @@ import type { Connection } from './connection.ts';
 import { digestStart, RunningDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
 import { corrupted, localFailure } from './failures.ts';
-import type { Fetch, FetchPlan, FetchPolicy } from './fetch-plan.ts';
+import type { Fetch, FetchPlan, FetchPolicy, KeptPart } from './fetch-plan.ts';
 import { partName } from './part-name.ts';
 import { getRange, type RangeReceiver } from './range.ts';
 import { checkWhole } from './whole-check.ts';
@@ -49,9 +49,8 @@ export class PartFetch implements Fetch, RangeReceiver {
     return this.#resumedBytes;
   }
 
-  /** The name of the file that is kept for another run; `undefined` when there is nothing to keep. */
-  get partPath(): string | undefined {
-    return this.#offset === 0 ? undefined : displayName(this.#part);
+  get part(): KeptPart | undefined {
+    return this.#offset === 0 ? undefined : { name: displayName(this.#part), bytes: this.#offset };
   }
 
   async run(connection: Connection): Promise<void> {
@@ -69,7 +68,7 @@ export class PartFetch implements Fetch, RangeReceiver {
     }
   }
 
-  write(bytes: Buffer): undefined {
+  write(bytes: Buffer, crc: number | undefined): undefined {
     const descriptor = this.#descriptor as number;
     const { length } = bytes;
     try {
@@ -77,7 +76,7 @@ export class PartFetch implements Fetch, RangeReceiver {
     } catch (error) {
       throw localFailure(displayName(this.#part), error);
     }
-    this.#digest.update(bytes);
+    this.#digest.update(bytes, crc);
     this.#offset += length;
     this.#policy.onBytes(length);
   }

@@ -26,19 +26,26 @@ export interface FetchPolicy {
   onBytes(count: number): void;
 }
 
+/** What is here of a file that is not here as a whole. */
+export interface KeptPart {
+  /** As it is shown. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
 export interface FetchResult {
   readonly plan: FetchPlan;
   /** Bytes that were here before this run. */
   readonly resumedBytes: number;
   readonly error?: Error | undefined;
-  /** The name of the file that was kept of a fetch that failed. */
-  readonly partPath?: string | undefined;
+  readonly part?: KeptPart | undefined;
 }
 
 export interface Fetch {
   readonly movedBytes: number;
   readonly resumedBytes: number;
-  readonly partPath: string | undefined;
+  /** What is kept for another run; `undefined` when there is nothing. */
+  readonly part: KeptPart | undefined;
   run(connection: Connection): Promise<void>;
   close(): void;
   discard(): void;

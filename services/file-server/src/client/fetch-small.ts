@@ -20,7 +20,7 @@ const buffers: Buffer[] = [];
 
 export class SmallFetch implements Fetch, RangeReceiver {
   readonly resumedBytes = 0;
-  readonly partPath = undefined;
+  readonly part = undefined;
   readonly #plan: FetchPlan;
   readonly #policy: FetchPolicy;
   #buffer: Buffer | undefined;

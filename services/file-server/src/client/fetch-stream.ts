@@ -54,9 +54,9 @@ export class StreamFetch implements Job {
 
   #receiver(connection: Connection): RangeReceiver {
     return {
-      write: (bytes) => {
+      write: (bytes, crc) => {
         if (this.#error !== undefined) throw this.#error;
-        this.#digest.update(bytes);
+        this.#digest.update(bytes, crc);
         this.#offset += bytes.length;
         this.#onBytes(bytes.length);
         // The bytes are lent: a stream that keeps them for later gets its own.

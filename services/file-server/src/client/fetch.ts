@@ -51,8 +51,8 @@ export class FetchJob implements Job {
 
   abandon(error: Error): void {
     this.#fetch.close();
-    const { resumedBytes, partPath } = this.#fetch;
-    this.#done({ plan: this.#plan, resumedBytes, error, partPath });
+    const { resumedBytes, part } = this.#fetch;
+    this.#done({ plan: this.#plan, resumedBytes, error, part });
   }
 
   /** There is another content of this name now; what came of the old one is of no use to anybody. */

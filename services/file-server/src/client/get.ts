@@ -32,8 +32,11 @@ type GetContext = ClientContext<typeof getSettings, GetOperands>;
 
 /** One file to a name here. */
 export async function fetchFile(context: GetContext): Promise<number> {
+  return saveFile(context, await askFile(context));
+}
+
+async function saveFile(context: GetContext, entry: RemoteEntry): Promise<number> {
   const { config, operands, json, signal, print } = context;
-  const entry = await askFile(context);
   const { folder, name } = placeOf(operands);
   const plan: FetchPlan = { path: operands.path, entry, folderNames: [], name };
   const target = new TargetFolder(folder);
@@ -71,6 +74,9 @@ export async function fetchToStandardOutput(context: GetContext): Promise<number
 export async function fetchFolder(context: GetContext): Promise<number> {
   const { config, operands, json, signal, print, warn, terminal } = context;
   const { path, local } = operands;
+  // Asked before anything is made here. A file is a tree of one.
+  const top = await askPath(context);
+  if (top.kind === 'file') return saveFile(context, top);
   const target = new TargetFolder(local ?? path.names.at(-1)?.toString() ?? '.');
   const meter = new TransferMeter();
   const failed = new FailedFiles(json ? () => {} : warn);
@@ -110,7 +116,7 @@ export async function fetchFolder(context: GetContext): Promise<number> {
       finished: (result) => {
         meter.files += 1;
         if (result.error === undefined) counts.fetched += 1;
-        else if (lanes.fatal === undefined || result.partPath !== undefined) {
+        else if (lanes.fatal === undefined || result.part !== undefined) {
           failed.add(displayPath(result.plan.path), withPart(result, signal));
         }
         record(fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
@@ -131,18 +137,23 @@ export async function fetchFolder(context: GetContext): Promise<number> {
   return failed.count > 0 ? exitCodes.failed : exitCodes.success;
 }
 
-async function askFile({ config, operands, signal }: GetContext): Promise<RemoteEntry> {
+async function askPath({ config, operands, signal }: GetContext): Promise<RemoteEntry> {
   const connect = connector(operands.endpoint, config, signal);
   try {
     const entry = await again({ retries: config.retries, signal }, () =>
       withConnection(connect, (connection) => askEntry(connection, operands.path)),
     );
-    if (entry.kind === 'directory') throw refused('ISDIR', 'it is a folder; give -r for what is in it');
     if (entry.kind === 'other') throw refused('DENIED', 'it is a link, a FIFO, a device or a socket');
     return entry;
   } catch (error) {
     throw about(displayPath(operands.path), error as Error);
   }
+}
+
+async function askFile(context: GetContext): Promise<RemoteEntry> {
+  const entry = await askPath(context);
+  if (entry.kind === 'file') return entry;
+  throw about(displayPath(context.operands.path), refused('ISDIR', 'it is a folder; give -r for what is in it'));
 }
 
 /** LOCAL may be a folder, a name, or left out. */
@@ -179,17 +190,14 @@ async function runOne(context: GetContext, meter: TransferMeter, job: Job): Prom
 }
 
 /** The error, and what the next run finds. */
-function withPart({ error, plan, partPath }: FetchResult, signal: AbortSignal): Error {
+function withPart({ error, plan, part }: FetchResult, signal: AbortSignal): Error {
   const cause = signal.aborted ? interrupted() : (error as Error);
-  if (partPath === undefined) return cause;
-  return about(
-    '',
-    cause,
-    `; ${partPath} is kept, and the same command goes on behind it (${plan.entry.sizeBytes} bytes in all)`,
-  );
+  if (part === undefined) return cause;
+  const amount = `${formatBytes(part.bytes)} of ${formatBytes(plan.entry.sizeBytes)}`;
+  return about('', cause, `; ${amount} are kept as ${part.name}, and the same command goes on behind them`);
 }
 
-function fileRecord({ plan, resumedBytes, error, partPath }: FetchResult, outcome: string): object {
+function fileRecord({ plan, resumedBytes, error, part }: FetchResult, outcome: string): object {
   const { path, entry } = plan;
   return {
     path: path.text,
@@ -197,7 +205,7 @@ function fileRecord({ plan, resumedBytes, error, partPath }: FetchResult, outcom
     bytes: entry.sizeBytes,
     resumedBytes,
     etag: entry.etag,
-    ...(partPath === undefined ? {} : { part: partPath }),
+    ...(part === undefined ? {} : { part }),
     ...(error === undefined ? {} : { error: errorFields(error) }),
   };
 }

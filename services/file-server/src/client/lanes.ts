@@ -112,12 +112,15 @@ export class Lanes {
         await lane.room.promise;
         continue;
       }
-      const job = this.#queue.shift();
-      if (job === undefined) {
+      if (this.#queue.length === 0) {
         if (this.#closed && this.#running === 0) return;
         await this.#wake.promise;
         continue;
       }
+      // Dialled when there is something to do, and not before.
+      const isConnected = lane.connection?.isOpen === true || (await this.#connected(lane).then(Boolean, () => false));
+      const job = isConnected ? this.#queue.shift() : undefined;
+      if (job === undefined) continue;
       if (this.#queue.length === MAX_QUEUED / 2) this.#signal();
       this.#running += 1;
       lane.weightBytes += job.weightBytes;
@@ -129,46 +132,56 @@ export class Lanes {
         if (this.#running === 0) this.#signal();
       });
       underWay.add(done);
-      // Until there is a connection, one job at a time: it finds out whether there is a server at all.
-      if (lane.connection?.isOpen !== true) await done;
     }
   }
 
   async #attempt(lane: Lane, job: Job): Promise<void> {
     try {
-      const connection = lane.connection?.isOpen === true ? lane.connection : await this.#connected(lane);
-      await job.run(connection);
-      lane.jobsDone += 1;
+      await job.run(lane.connection as Connection);
+      lane.wasServed = true;
+      lane.fruitless = 0;
     } catch (error) {
       await this.#failed(lane, job, error as Error);
     }
   }
 
   async #failed(lane: Lane, job: Job, error: Error): Promise<void> {
-    // A server may take fewer connections than we would have: the job goes to a lane that it serves.
-    const isSurplus = mayPass(error) && lane.jobsDone === 0 && this.#lanes.some(({ jobsDone }) => jobsDone > 0);
-    if (isSurplus && this.#fatal === undefined) {
-      lane.isRetired = true;
-      this.#queue.unshift(job);
-      this.#signal();
+    if (wasCut(error) && !(error instanceof NotReached)) lane.fruitless += 1;
+    if (this.#fatal === undefined && mayPass(error) && !lane.wasServed && this.#retire(lane)) {
+      this.#again(job);
       return;
     }
-    if (this.#fatal !== undefined || !mayPass(error) || !this.#earnsAnother(job, error)) {
+    if (this.#fatal !== undefined || !mayPass(error) || !this.#earnsAnother(lane, job, error)) {
       job.abandon(this.#fatal ?? error);
       return;
     }
+    if (lane.fruitless > this.#options.retries) this.stop(error);
     // A refusal that passes leaves the connection as it was; after a cut it is the dialling that waits.
     if (!wasCut(error)) await this.#pause(this.#attempts.get(job)?.count ?? 1);
+    this.#again(job);
+  }
+
+  /** A server may take fewer connections than we would have: the work goes to a lane that it serves. */
+  #retire(lane: Lane): boolean {
+    if (!this.#lanes.some((other) => other !== lane && !other.isRetired)) return false;
+    lane.isRetired = true;
+    return true;
+  }
+
+  #again(job: Job): void {
     if (this.#fatal === undefined) this.#queue.unshift(job);
     else job.abandon(this.#fatal);
     this.#signal();
   }
 
-  #earnsAnother(job: Job, error: Error): boolean {
+  #earnsAnother(lane: Lane, job: Job, error: Error): boolean {
     // Only the one whose turn it was may have been the reason.
     if (error instanceof NotReached) return true;
     const attempts = this.#attempts.get(job) ?? { count: 0, movedBytes: 0 };
-    if (job.movedBytes - attempts.movedBytes >= PROGRESS_BYTES) attempts.count = 0;
+    if (job.movedBytes - attempts.movedBytes >= PROGRESS_BYTES) {
+      attempts.count = 0;
+      lane.fruitless = 0;
+    }
     attempts.count += 1;
     attempts.movedBytes = job.movedBytes;
     this.#attempts.set(job, attempts);
@@ -186,7 +199,7 @@ export class Lanes {
   }
 
   async #dial(lane: Lane): Promise<Connection> {
-    for (let attempt = lane.connection === undefined ? 0 : 1; ; attempt++) {
+    for (let attempt = lane.connection === undefined ? 0 : Math.max(1, lane.fruitless); ; attempt++) {
       if (attempt > 0) await this.#pause(attempt);
       if (this.#fatal !== undefined) throw this.#fatal;
       try {
@@ -194,10 +207,9 @@ export class Lanes {
         if (this.#fatal !== undefined) lane.connection.destroy(this.#fatal);
         return lane.connection;
       } catch (error) {
-        if (attempt >= this.#options.retries || !mayPass(error)) {
-          this.stop(error as Error);
-          throw error;
-        }
+        if (attempt < this.#options.retries && mayPass(error)) continue;
+        if (!mayPass(error) || !this.#retire(lane)) this.stop(error as Error);
+        throw error;
       }
     }
   }
@@ -217,7 +229,10 @@ class Lane {
   connection: Connection | undefined;
   dialling: Promise<Connection> | undefined;
   weightBytes = 0;
-  jobsDone = 0;
+  /** A job was done on it. */
+  wasServed = false;
+  /** Connections in a row that came to nothing. */
+  fruitless = 0;
   /** The server serves other lanes and not this one. */
   isRetired = false;
   room: PromiseWithResolvers<void> = Promise.withResolvers<void>();

@@ -8,7 +8,7 @@ import { listedEntry, type RemoteEntry } from '../protocol/reply-entry.ts';
 import { type Fields, type Reply, ReplyError } from '../protocol/reply-parser.ts';
 import { backoffMs } from './backoff.ts';
 import { type Connection, type Exchange, outOfPlace } from './connection.ts';
-import { mayPass, Refusal } from './failures.ts';
+import { mayPass, Refusal, violation } from './failures.ts';
 
 export interface ListingOptions {
   /** 1: the folder's own entries. */
@@ -109,7 +109,9 @@ export async function* listTree(
   let left = maxEntries;
   for (let prefix = prefixes.pop(); prefix !== undefined; prefix = prefixes.pop()) {
     const folder = pathOf([...root.names, ...prefix]);
-    if (folder.text.length > MAX_PATH_CHARACTERS) throw new ReplyError('folders deeper than any path can tell');
+    if (folder.text.length > MAX_PATH_CHARACTERS) {
+      throw violation((await source.connect()).target, 'folders deeper than any path can tell');
+    }
     for await (const page of listPages(source, folder, { depth: LEVELS, maxEntries: left })) {
       left -= page.length;
       for (const { kind, path } of page) {

@@ -2,12 +2,12 @@
 import { hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import type { Connection } from './connection.ts';
+import { about } from './failed-files.ts';
 import { corrupted } from './failures.ts';
 import { openLocalFile, readWhole } from './local-file.ts';
 import { PayloadRequest } from './payload-request.ts';
 import type { PutOutcome, PutPlan, PutPolicy } from './put-plan.ts';
 import { isTaken, isThereAlready, REPLACE_HINT } from './there-already.ts';
-import { about } from './failed-files.ts';
 
 /** Up to here a file is sent in one go. */
 export const SMALL_UPLOAD_BYTES = 256 * 1024;

@@ -2,11 +2,11 @@
 import { type FilePath, pathOf } from '../protocol/path.ts';
 import type { Connection } from './connection.ts';
 import { Refusal } from './failures.ts';
-import { again } from './session.ts';
 import type { Lanes } from './lanes.ts';
 import { type LocalEntry, readFolder } from './local-tree.ts';
 import { PutJob } from './put-job.ts';
 import type { PutPolicy, PutResult } from './put-plan.ts';
+import { again } from './session.ts';
 
 export interface PutTreeOptions {
   readonly root: FilePath;
@@ -45,7 +45,11 @@ export async function putTree(
       continue;
     }
     const inner = entries.filter(({ kind }) => kind === 'directory');
-    const made = await makeFolders(options, policy.signal, inner.map(({ names }) => at(names)));
+    const made = await makeFolders(
+      options,
+      policy.signal,
+      inner.map(({ names }) => at(names)),
+    );
     // From the end, so that the first is the next.
     for (const [index, error] of [...made.entries()].toReversed()) {
       const entry = inner[index] as LocalEntry;

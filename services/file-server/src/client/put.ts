@@ -65,7 +65,9 @@ export async function putStandardInput(context: PutContext): Promise<number> {
       putStream(connection, path, input, { existing: config.existing, makeDigest, onBytes }),
     );
     const record = { path: path.text, outcome: 'stored', bytes, etag };
-    print(json ? `${JSON.stringify(record)}\n` : `${displayPath(path)}: ${formatBytes(bytes)}, ${figures(bytes, meter)}\n`);
+    print(
+      json ? `${JSON.stringify(record)}\n` : `${displayPath(path)}: ${formatBytes(bytes)}, ${figures(bytes, meter)}\n`,
+    );
     return exitCodes.success;
   } catch (error) {
     throw about(displayPath(path), signal.aborted ? interrupted() : cutStream(error as Error));
@@ -78,7 +80,8 @@ export async function putStandardInput(context: PutContext): Promise<number> {
 export async function putFolder(context: PutContext): Promise<number> {
   const { config, operands, json, signal, print, warn, terminal } = context;
   const { path, local, endpoint } = operands;
-  if (statSync(local, { throwIfNoEntry: false })?.isDirectory() !== true) throw localFailure(`${local}: it is no folder`);
+  if (statSync(local, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw localFailure(`${local}: it is no folder`);
   const connect = keepOpen(connector(endpoint, config, signal));
   const meter = new TransferMeter();
   const failed = new FailedFiles(json ? () => {} : warn);
@@ -163,7 +166,9 @@ function sizeOf(path: string): number {
 
 function failure({ error, isResumable }: PutResult, signal: AbortSignal): Error {
   const cause = signal.aborted ? interrupted() : (error as Error);
-  return isResumable === true ? about('', cause, '; the server keeps what came, and the same command goes on behind it') : cause;
+  return isResumable === true
+    ? about('', cause, '; the server keeps what came, and the same command goes on behind it')
+    : cause;
 }
 
 function fileRecord({ plan, outcome, resumedBytes, etag, error, isResumable }: PutResult): object {

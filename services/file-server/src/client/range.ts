@@ -17,8 +17,12 @@ export interface RangeRequest {
 }
 
 export interface RangeReceiver {
-  /** The next bytes, good during the call only. `false` pauses the connection until its `resume`. */
-  write(bytes: Buffer): boolean | undefined;
+  /**
+   * The next bytes, good during the call only. `false` pauses the connection until its `resume`.
+   *
+   * @param crc of the range so far, if the range is all of the file until here
+   */
+  write(bytes: Buffer, crc: number | undefined): boolean | undefined;
   /**
    * All bytes are here and their digest is right. Called before anything that follows is read; what it throws fails
    * this request alone.
@@ -74,7 +78,7 @@ class RangeExchange implements Exchange, PayloadSink {
 
   write(bytes: Buffer): boolean | undefined {
     this.#crc = crc32(bytes, this.#crc);
-    return this.#receiver.write(bytes);
+    return this.#receiver.write(bytes, this.#request.offset === 0 ? this.#crc : undefined);
   }
 
   end(): void {}

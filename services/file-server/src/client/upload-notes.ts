@@ -4,7 +4,7 @@
  * content: as soon as the file is another one, it is worth nothing.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type DigestState, isDigestState } from '../store/running-digest.ts';
@@ -33,8 +33,12 @@ export function uploadNotesFolder(environment: Readonly<Record<string, string | 
   return join(base, 'small-servers', 'uploads');
 }
 
+/** Servers give up what nobody goes on with long before that. */
+const FORGOTTEN_MS = 30 * 24 * 3_600_000;
+
 export class UploadNotes {
   readonly #folder: string;
+  #isSwept = false;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -54,6 +58,7 @@ export class UploadNotes {
   /** @throws the system's error: without a note the upload goes on, and can't be gone on with */
   save(key: UploadKey, note: UploadNote): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    this.#sweep();
     const path = this.#path(key);
     const next = `${path}.${randomBytes(4).toString('hex')}`;
     writeFileSync(next, JSON.stringify({ ...note, about: key }), { mode: 0o600, flag: 'wx' });
@@ -62,6 +67,17 @@ export class UploadNotes {
 
   remove(key: UploadKey): void {
     rmSync(this.#path(key), { force: true });
+  }
+
+  /** Removes the notes of uploads that nobody went on with. */
+  #sweep(): void {
+    if (this.#isSwept) return;
+    this.#isSwept = true;
+    for (const name of readdirSync(this.#folder)) {
+      const path = join(this.#folder, name);
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats?.isFile() && Date.now() - stats.mtimeMs > FORGOTTEN_MS) rmSync(path, { force: true });
+    }
   }
 
   #path({ target, remotePath, localPath }: UploadKey): string {
