@@ -223,8 +223,7 @@ export class DiskUpload implements Upload {
   }
 
   #newPiece(): Buffer {
-    const { sizeBytes } = this.request;
-    const expected = sizeBytes === undefined ? PIECE_BYTES : sizeBytes - this.#writtenBytes;
+    const expected = (this.request.sizeBytes ?? PIECE_BYTES) - this.#writtenBytes;
     return Buffer.allocUnsafe(Math.max(1, Math.min(PIECE_BYTES, expected)));
   }
 
