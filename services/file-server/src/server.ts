@@ -90,7 +90,7 @@ export async function serveStore(
     },
     log,
     transfers,
-    digests: new DigestCache(),
+    digests: new DigestCache(MAX_DIGESTS),
     blocks,
     clock,
     onClosed: (session) => sessions.delete(session),

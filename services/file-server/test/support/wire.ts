@@ -56,7 +56,7 @@ export class Wire implements TcpConnection {
         limits: { ...noLimits, ...limits },
         log,
         transfers: this.transfers,
-        digests: new DigestCache(),
+        digests: new DigestCache(100),
         blocks: new BlockPool(8),
         clock,
         onClosed: () => {},
