@@ -17,7 +17,7 @@ import { memoryOperations } from './memory-operations.ts';
 import { hiddenName } from './names.ts';
 import { absent, type NativeFiles, openNativeFiles } from './native-files.ts';
 import { DiskFile } from './opened-file.ts';
-import { type FileOperations, openFlags, realOperations } from './operations.ts';
+import { type FileOperations, openFlags, realOperations, remoteOperations } from './operations.ts';
 import { Partials } from './partials.ts';
 import { type Confinement, Root } from './root.ts';
 import type { DigestMaker } from './running-digest.ts';
@@ -101,10 +101,16 @@ function inWords(error: unknown, { root, writable }: DiskStoreOptions): unknown 
   return error;
 }
 
+const operationsFor: Readonly<Record<Residence, FileOperations>> = {
+  memory: memoryOperations,
+  local: realOperations,
+  other: remoteOperations,
+};
+
 async function openStore(options: DiskStoreOptions): Promise<DiskStore> {
   const { fileSystemType } = await realOperations.space(Buffer.from(options.root));
   const residence = residenceOf(fileSystemType);
-  const operations = options.operations ?? (residence === 'memory' ? memoryOperations : realOperations);
+  const operations = options.operations ?? operationsFor[residence];
   const nativeFor =
     options.nativeFor ?? ((descriptor: number) => openNativeFiles(process, descriptor, residence === 'memory'));
   const root = await Root.open(options.root, operations, residence === 'other' ? () => undefined : nativeFor);

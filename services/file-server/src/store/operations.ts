@@ -7,6 +7,8 @@
  * `...Now`; they are for what is answered from memory.
  */
 import fs from 'node:fs';
+import { constants } from 'node:os';
+import { type ExclusiveRename, openExclusiveRename } from './native-files.ts';
 
 /** Linux's number, the same on every architecture that Node runs on; Node has no constant for it. */
 const O_PATH = 0o10_000_000;
@@ -56,6 +58,8 @@ export interface FileOperations {
   sync(descriptor: number): Promise<void>;
   link(from: Buffer, to: Buffer): Promise<void>;
   rename(from: Buffer, to: Buffer): Promise<void>;
+  /** Throws EEXIST if something has the new name. */
+  renameNew(from: Buffer, to: Buffer): Promise<void>;
   unlink(path: Buffer): Promise<void>;
   makeDirectory(path: Buffer, mode: number): Promise<void>;
   removeDirectory(path: Buffer): Promise<void>;
@@ -86,6 +90,28 @@ async function* names(path: Buffer): AsyncGenerator<string> {
   for await (const { name } of directory) yield name;
 }
 
+let exclusiveRename: ExclusiveRename | undefined;
+
+/** By the one system call that cannot replace anything. It moves no data, so the loop makes it. */
+async function renameNew(from: Buffer, to: Buffer): Promise<void> {
+  exclusiveRename ??= openExclusiveRename(process) ?? (() => constants.errno.ENOSYS);
+  const error = exclusiveRename(from, to);
+  if (error === constants.errno.EEXIST) throw taken();
+  // What else is wrong the other way finds too, and names it.
+  if (error !== 0) await lookThenRename(from, to);
+}
+
+/** Where there is no such call: who makes that name after the look loses what it named. */
+async function lookThenRename(from: Buffer, to: Buffer): Promise<void> {
+  const there = await realOperations.lstat(to).catch(() => undefined);
+  if (there !== undefined) throw taken();
+  await realOperations.rename(from, to);
+}
+
+function taken(): Error {
+  return Object.assign(new Error('EEXIST: file already exists'), { code: 'EEXIST', syscall: 'rename' });
+}
+
 export const realOperations: FileOperations = {
   open: (path, flags, mode) => promised((done) => fs.open(path, flags, mode, done)),
   close: (descriptor) => promised((done) => fs.close(descriptor, done as fs.NoParamCallback)),
@@ -105,6 +131,7 @@ export const realOperations: FileOperations = {
   sync: (descriptor) => promised((done) => fs.fsync(descriptor, done as fs.NoParamCallback)),
   link: (from, to) => promised((done) => fs.link(from, to, done as fs.NoParamCallback)),
   rename: (from, to) => promised((done) => fs.rename(from, to, done as fs.NoParamCallback)),
+  renameNew,
   unlink: (path) => promised((done) => fs.unlink(path, done as fs.NoParamCallback)),
   makeDirectory: (path, mode) => promised((done) => fs.mkdir(path, mode, done as fs.NoParamCallback)),
   removeDirectory: (path) => promised((done) => fs.rmdir(path, done as fs.NoParamCallback)),
@@ -114,3 +141,6 @@ export const realOperations: FileOperations = {
     return { freeBytes: figures.bavail * figures.bsize, fileSystemType: figures.type };
   },
 };
+
+/** For file systems that may keep any call waiting: all of them are made by threads. */
+export const remoteOperations: FileOperations = { ...realOperations, renameNew: lookThenRename };

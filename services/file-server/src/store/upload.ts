@@ -17,8 +17,9 @@ import type { RunningDigest } from './running-digest.ts';
 import type { Entry, Upload, UploadRequest } from './store.ts';
 import type { Reservation } from './usage.ts';
 
-/** Pieces of at least this size are written as they are; smaller ones are gathered up to it. */
+/** What comes in smaller parts is gathered up to this. */
 export const PIECE_BYTES = 512 * 1024;
+/** Parts of at least this size are written as they are. */
 const DIRECT_BYTES = 256 * 1024;
 
 /** What a crash loses at most of an upload is what arrived in one of these. */
@@ -223,7 +224,8 @@ export class DiskUpload implements Upload {
   }
 
   #newPiece(): Buffer {
-    const expected = (this.request.sizeBytes ?? PIECE_BYTES) - this.#writtenBytes;
+    const { sizeBytes } = this.request;
+    const expected = sizeBytes === undefined ? PIECE_BYTES : sizeBytes - this.#writtenBytes;
     return Buffer.allocUnsafe(Math.max(1, Math.min(PIECE_BYTES, expected)));
   }
 

@@ -66,10 +66,6 @@ export class Uploads implements UploadHost {
     this.maxFileBytes = options.maxFileBytes;
   }
 
-  get heldCount(): number {
-    return this.#held.size;
-  }
-
   get keptCount(): number {
     return this.#kept.size;
   }

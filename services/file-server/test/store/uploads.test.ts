@@ -67,6 +67,21 @@ describe('pieces', () => {
     }
   });
 
+  test.each([content.length, undefined])(
+    'small ones are written a few hundred KiB at a time, length %s',
+    async (sizeBytes) => {
+      const { root } = rootWithOutside();
+      const faulty = faultyOperations();
+      const store = await openStore(root, { operations: faulty.operations, now: () => 0 });
+      const upload = await store.createUpload({ path: at('a'), sizeBytes, precondition: none });
+      const before = faulty.steps.length;
+      for (let from = 0; from < content.length; from += 1000) await upload.write(content.subarray(from, from + 1000));
+      await upload.commit();
+      const writes = faulty.steps.slice(before).filter(({ operation }) => operation === 'write');
+      expect(writes).toHaveLength(Math.ceil(content.length / PIECE_BYTES));
+    },
+  );
+
   test('a small upload makes no file before it is whole', async () => {
     const { root } = rootWithOutside();
     const faulty = faultyOperations();
@@ -301,7 +316,7 @@ describe('checkpoints', () => {
     nowMs += 2000;
     const before = faulty.steps.length;
     await upload.write(content.subarray(MiB, MiB + 400_000));
-    await expect.poll(() => upload.durableBytes).toBe(MiB + 400_000);
+    await expect.poll(() => upload.durableBytes, { timeout: 10_000 }).toBe(MiB + 400_000);
     const steps = faulty.steps.slice(before).map(({ operation }) => operation);
     expect(steps).toEqual(['write', 'syncData', 'open', 'write', 'syncData', 'rename']);
     await upload.abort();
@@ -314,7 +329,7 @@ describe('checkpoints', () => {
     const upload = await store.createUpload(whole);
     nowMs += 2000;
     for (let from = 0; from < 700_000; from += 100_000) await upload.write(content.subarray(from, from + 100_000));
-    await expect.poll(() => upload.durableBytes).toBe(PIECE_BYTES);
+    await expect.poll(() => upload.durableBytes, { timeout: 10_000 }).toBe(PIECE_BYTES);
     const record = JSON.parse(readFileSync(join(root, '.small-servers', `${upload.id}.json`), 'utf8'));
     expect(record).toMatchObject({ durableBytes: PIECE_BYTES, digest: { totalBytes: PIECE_BYTES } });
     await upload.suspend();
@@ -358,7 +373,7 @@ describe('checkpoints', () => {
     const commit = upload.commit().finally(() => {
       over = true;
     });
-    await expect.poll(() => renames).toBe(2);
+    await expect.poll(() => renames, { timeout: 10_000 }).toBe(2);
     await namesIn(store, '/');
     expect(over).toBe(false);
     gate.resolve();

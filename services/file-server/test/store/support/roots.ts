@@ -7,7 +7,7 @@ import { expect, onTestFinished } from 'vitest';
 import type { FileErrorCode } from '../../../src/protocol/codes.ts';
 import { decodePath, type FilePath } from '../../../src/protocol/path.ts';
 import { type DiskStore, type DiskStoreOptions, openDiskStore } from '../../../src/store/disk-store.ts';
-import { type FileOperations, realOperations } from '../../../src/store/operations.ts';
+import { type FileOperations, realOperations, remoteOperations } from '../../../src/store/operations.ts';
 import type { Entry, FileStore, Precondition } from '../../../src/store/store.ts';
 
 export { bytesOf } from './bytes.ts';
@@ -55,7 +55,7 @@ export async function openStore(root: string, options: StoreOptions = {}): Promi
 
 /** No /proc, as on systems that are no Linux. */
 export const withoutProc: FileOperations = {
-  ...realOperations,
+  ...remoteOperations,
   open: async (path, flags, mode) => {
     if (path.toString('latin1').startsWith('/proc/')) {
       throw Object.assign(new Error('ENOENT: there is no /proc'), { code: 'ENOENT', syscall: 'open' });
