@@ -5,6 +5,7 @@
 import { crc32 } from 'node:zlib';
 import { BLOCK_BYTES, type BlockPool, type Lent, lend, SMALL_BLOCK_BYTES } from './block-pool.ts';
 import type { OpenedFile } from './store/store.ts';
+import type { Turn } from './turn.ts';
 
 /** Blocks of one connection: one is read while two wait for the peer. */
 const MOST_BLOCKS = 3;
@@ -45,6 +46,7 @@ export async function readFully(file: OpenedFile, target: Buffer, offset: number
 export class Downloader {
   readonly #outlet: Outlet;
   readonly #pool: BlockPool;
+  readonly #turn: Turn;
   readonly #clock: () => number;
   /** Of the last `send`: bytes that the kernel has taken. */
   takenBytes = 0;
@@ -52,9 +54,10 @@ export class Downloader {
   #slow = false;
   #wake: (() => void) | undefined;
 
-  constructor(outlet: Outlet, pool: BlockPool, clock: () => number) {
+  constructor(outlet: Outlet, pool: BlockPool, turn: Turn, clock: () => number) {
     this.#outlet = outlet;
     this.#pool = pool;
+    this.#turn = turn;
     this.#clock = clock;
   }
 
@@ -68,6 +71,10 @@ export class Downloader {
     let sent = 0;
     this.takenBytes = 0;
     while (sent < lengthBytes && !this.#outlet.isGone()) {
+      if (this.#turn.isOver) {
+        await this.#turn.next();
+        continue;
+      }
       if (this.#out >= (this.#slow ? 1 : MOST_BLOCKS)) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -101,6 +108,7 @@ export class Downloader {
     try {
       let seen = 0;
       while (seen < lengthBytes && !this.#outlet.isGone()) {
+        if (this.#turn.isOver) await this.#turn.next();
         const bytes = block.bytes.subarray(0, Math.min(block.bytes.length, lengthBytes - seen));
         await readFully(file, bytes, seen);
         visit(bytes);

@@ -17,9 +17,10 @@ import type { FileStore } from './store/store.ts';
 import { readTokenFile } from './token-file.ts';
 import type { Token } from './tokens.ts';
 import { Transfers } from './transfers.ts';
+import { Turn } from './turn.ts';
 
-/** Content under way, all connections together: 64 MiB. */
-const MAX_BLOCKS = 64;
+/** Content under way, all connections together: 32 MiB. Ten transfers at full speed; those beyond go on in small blocks. */
+const MAX_BLOCKS = 32;
 
 /** An upload of which nothing more arrived for so long is given up; a week's end and a holiday fit in. */
 const KEEP_PARTIAL_MS = 4 * 24 * 3_600_000;
@@ -77,6 +78,7 @@ export async function serveStore(
     transfers,
     digests: new DigestCache(MAX_DIGESTS),
     blocks,
+    turn: new Turn(clock),
     clock,
     onClosed: (session) => sessions.delete(session),
     afterwards: (work) => {

@@ -26,6 +26,7 @@ import { type Verb, verbs } from './protocol/verbs.ts';
 import type { FileStore, Upload } from './store/store.ts';
 import { isAmong, type Token } from './tokens.ts';
 import type { Transfer, Transfers } from './transfers.ts';
+import type { Turn } from './turn.ts';
 
 /** What a session may change its mind about while it runs. */
 export interface SessionLimits {
@@ -49,6 +50,7 @@ export interface SessionContext {
   readonly transfers: Transfers;
   readonly digests: DigestCache;
   readonly blocks: BlockPool;
+  readonly turn: Turn;
   /** Monotonic, in milliseconds. */
   readonly clock: () => number;
   readonly onClosed: (session: Session) => void;
@@ -78,6 +80,9 @@ const LINGER_MS = 2_000;
 
 const MAX_WRONG_TOKENS = 3;
 
+/** Pipelined commands of one peer that are done in a row, before others have their turn: some 2 ms. */
+const COMMANDS_IN_A_ROW = 64;
+
 export class Session implements TcpHandler {
   readonly context: SessionContext;
   readonly connection: TcpConnection;
@@ -97,6 +102,8 @@ export class Session implements TcpHandler {
   /** All of an upload's content is here, and the store makes a file of it. */
   #storing = false;
   #commands = 0;
+  /** Since the event loop called last. */
+  #inARow = 0;
   #files = 0;
   #started = false;
   /** The peer has said all that it will. */
@@ -118,6 +125,7 @@ export class Session implements TcpHandler {
         write: (bytes, done) => connection.write(bytes, done),
       },
       context.blocks,
+      context.turn,
       context.clock,
     );
     this.#decoder = new CountedPayloadDecoder({
@@ -143,6 +151,7 @@ export class Session implements TcpHandler {
       return;
     }
     this.#started ||= bytes.length > 0;
+    this.#inARow = 0;
     this.#feed(() => this.#decoder.push(bytes));
   }
 
@@ -363,6 +372,7 @@ export class Session implements TcpHandler {
       return;
     }
     this.#commands += 1;
+    this.#inARow += 1;
     const parsed = parseCommand(text);
     if (parsed.command === undefined) this.refuse(parsed.error, parsed.following);
     else this.#begin(parsed.command);
@@ -446,8 +456,15 @@ export class Session implements TcpHandler {
     if (this.#gone || this.#closing !== undefined) return;
     if (this.#draining && this.#receiving === undefined) this.#sayShutdown();
     else if (this.connection.unsentBytes > MOST_UNSENT_BYTES) this.#work(this.flushed());
+    else if (this.#inARow > COMMANDS_IN_A_ROW) this.#work(this.#nextTurn());
     else this.#feed(this.#resume);
   };
+
+  async #nextTurn(): Promise<void> {
+    this.flush();
+    await this.context.turn.next();
+    this.#inARow = 0;
+  }
 
   /** Answers a fault of a command; one that is nobody's request is ours. */
   readonly #failed = (error: unknown): void => {

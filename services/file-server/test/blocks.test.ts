@@ -6,6 +6,7 @@ import { DigestCache } from '../src/digest-cache.ts';
 import { Downloader, readFully } from '../src/download.ts';
 import { Intake } from '../src/intake.ts';
 import type { OpenedFile, Upload } from '../src/store/store.ts';
+import { Turn } from '../src/turn.ts';
 
 const MiB = 1024 * 1024;
 
@@ -64,7 +65,7 @@ describe('a download', () => {
     const content = seededBytes(20 * MiB + 5, 3);
     const peer = new SlowPeer();
     const pool = new BlockPool(64);
-    const sent = new Downloader(peer.outlet, pool, () => peer.nowMs).send({
+    const sent = new Downloader(peer.outlet, pool, new Turn(() => peer.nowMs), () => peer.nowMs).send({
       file: fileOf(content, 300_000),
       offset: 0,
       lengthBytes: content.length,
@@ -87,7 +88,7 @@ describe('a download', () => {
     const content = seededBytes(8 * MiB, 4);
     const peer = new SlowPeer();
     const pool = new BlockPool(64);
-    void new Downloader(peer.outlet, pool, () => peer.nowMs).send({
+    void new Downloader(peer.outlet, pool, new Turn(() => peer.nowMs), () => peer.nowMs).send({
       file: fileOf(content),
       offset: 0,
       lengthBytes: content.length,
@@ -105,7 +106,7 @@ describe('a download', () => {
   test('ends when its peer is gone, and gives everything back', async () => {
     const peer = new SlowPeer();
     const pool = new BlockPool(64);
-    const sent = new Downloader(peer.outlet, pool, () => 0).send({
+    const sent = new Downloader(peer.outlet, pool, new Turn(() => 0), () => 0).send({
       file: fileOf(seededBytes(8 * MiB, 4)),
       offset: 0,
       lengthBytes: 8 * MiB,

@@ -1,6 +1,9 @@
 /** The daemon as users start it: what it refuses to start with, what a stop does, what its log and metrics say. */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -181,6 +184,45 @@ describe('a transfer', () => {
     const own = ['verb', 'path', 'bytes', 'offset', 'durationMs', 'rate', 'outcome'];
     expect(Object.keys(record)).toEqual([...head, ...own, 'msg']);
     expect(record).toMatchObject({ verb: 'GET', path: 'hello.txt', bytes: 4, offset: 2, outcome: 'complete' });
+  });
+});
+
+describe('what is in memory is read without waiting, and others are served all the same:', () => {
+  /** On a file system in memory where there is one; sparse, and longer than anybody could read. */
+  async function endless(name: string): Promise<string> {
+    const root = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), name));
+    await writeFile(join(root, 'endless'), '');
+    await truncate(join(root, 'endless'), 2 ** 40);
+    return root;
+  }
+
+  test('readers that are gone in the middle, one that takes all it gets, and one that sends a thousand commands', async () => {
+    const root = await endless('endless-');
+    try {
+      await using daemon = await startDaemon('file-server', ['--root', root]);
+      const readers = await Promise.all(Array.from({ length: 10 }, () => Peer.connect(daemon.port)));
+      for (const { socket } of readers) {
+        socket.pause();
+        socket.write('CAT endless\n');
+      }
+      await Promise.all(readers.map(({ socket }) => new Promise((resolve) => socket.once('readable', resolve))));
+      for (const { socket } of readers) socket.resetAndDestroy();
+
+      const greedy = connect(daemon.port, '127.0.0.1');
+      greedy.on('data', () => {});
+      greedy.on('error', () => {});
+      greedy.write('CAT endless\n');
+      await once(greedy, 'data');
+      await using many = await Peer.connect(daemon.port);
+      many.socket.write('STAT endless\n'.repeat(1_000));
+      await using other = await Peer.connect(daemon.port);
+      expect((await other.ask('PING')).line).toBe('OK');
+      expect(await many.take(1_000)).toHaveLength(1_000);
+      await daemon.record('connection-closed', 10);
+      greedy.destroy();
+    } finally {
+      await rm(root, { recursive: true });
+    }
   });
 });
 

@@ -184,7 +184,8 @@ export class Connection implements TcpConnection {
 
   write(bytes: Uint8Array | string, done?: () => void): void {
     if (this.#open) this.#socket.write(bytes, done);
-    else if (done !== undefined) queueMicrotask(done);
+    // Not sooner: a service that goes on writing would keep the loop from telling it that the connection is gone.
+    else if (done !== undefined) setImmediate(done);
   }
 
   hold(): void {

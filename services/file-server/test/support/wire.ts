@@ -7,6 +7,7 @@ import { DigestCache } from '../../src/digest-cache.ts';
 import { Session, type SessionLimits } from '../../src/session.ts';
 import type { FileStore } from '../../src/store/store.ts';
 import { Transfers } from '../../src/transfers.ts';
+import { Turn } from '../../src/turn.ts';
 
 export const noLimits: SessionLimits = {
   writable: true,
@@ -63,6 +64,7 @@ export class Wire implements TcpConnection {
         transfers: this.transfers,
         digests: new DigestCache(100),
         blocks: new BlockPool(8),
+        turn: new Turn(clock),
         clock,
         onClosed: () => {},
         afterwards: (work) => void this.#afterwards.push(work),
