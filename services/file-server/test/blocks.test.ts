@@ -103,6 +103,31 @@ describe('a download', () => {
     expect(pool.lentBlocks).toBe(0);
   });
 
+  test('that nothing makes wait, neither file nor peer, leaves others their turn', async () => {
+    let nowMs = 0;
+    let blocks = 0;
+    let others = 0;
+    const goOn = (): void => {
+      others += 1;
+      if (blocks < 1_000) setImmediate(goOn);
+    };
+    const outlet = {
+      isGone: () => false,
+      write: (_bytes: Uint8Array, done: () => void) => {
+        blocks += 1;
+        nowMs += 1;
+        queueMicrotask(done);
+      },
+    };
+    const file = { read: async (target: Uint8Array) => target.length } as OpenedFile;
+    const clock = (): number => nowMs;
+    setImmediate(goOn);
+    const downloader = new Downloader(outlet, new BlockPool(64), new Turn(clock), clock);
+    await downloader.send({ file, offset: 0, lengthBytes: 1_000 * MiB, sum: false });
+    expect(blocks).toBe(1_000);
+    expect(others).toBeGreaterThan(150);
+  });
+
   test('ends when its peer is gone, and gives everything back', async () => {
     const peer = new SlowPeer();
     const pool = new BlockPool(64);

@@ -399,6 +399,29 @@ describe.each(modes)('what a service may do with a connection, --io %s', (io) =>
     expect((await client.end()).equals(sent)).toBe(true);
   });
 
+  test('a service that writes on whatever becomes of it is told that the connection is gone', async () => {
+    let closed = false;
+    let writes = 0;
+    await using harness = await Harness.start({ io }, () => ({
+      onBytes: () => {},
+      onClose: () => {
+        closed = true;
+      },
+    }));
+    await using client = await connectClient(harness.port);
+    await harness.record('connection-opened');
+    const [connection] = harness.seen.connections;
+    const goOn = (): void => {
+      writes += 1;
+      if (!closed && writes < 100_000) connection?.write('x', goOn);
+    };
+    connection?.reset('stalled');
+    goOn();
+    await harness.record('connection-closed');
+    await client.gone();
+    expect(writes).toBeLessThan(100_000);
+  });
+
   test('a write says when its memory is free: taken by the kernel, or the connection is gone', async () => {
     await using harness = await Harness.start({ io });
     await using client = await served(harness);
