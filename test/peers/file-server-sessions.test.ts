@@ -25,9 +25,7 @@ describe.each(['docs/protocols/file.md', 'services/file-server/README.md'])('%s'
         try {
           const printed = await runSession(session, bins, (text) => text.replaceAll(SHOWN_PORT, String(daemon.port)));
           for (const [index, { command, output }] of exchanges.entries()) {
-            const text = (printed[index] ?? 'nothing\n')
-              .replaceAll('\r', '')
-              .replaceAll(String(daemon.port), SHOWN_PORT);
+            const text = (printed[index] ?? 'nothing\n').replaceAll(String(daemon.port), SHOWN_PORT);
             if (!isAsShown(output, text)) expect(`$ ${command}\n${text}`).toBe(`$ ${command}\n${output.join('\n')}\n`);
           }
         } finally {

@@ -63,14 +63,8 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
 
   AUTH: (session, { token }) => {
     const { tokens } = session.context.limits;
-    if (tokens.length === 0) {
-      session.reply(ok({ auth: 'none' }));
-    } else if (findToken(tokens, token) === undefined) {
-      session.wrongToken();
-    } else {
-      session.authenticated = true;
-      session.reply(ok());
-    }
+    if (tokens.length === 0) session.reply(ok({ auth: 'none' }));
+    else session.authenticate(findToken(tokens, token));
     return undefined;
   },
 

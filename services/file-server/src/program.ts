@@ -1,8 +1,8 @@
 import { runProgram } from '@small-servers/shared/cli/program';
 import { daemonCommand } from '@small-servers/shared/daemon/run';
 import manifest from '../package.json' with { type: 'json' };
+import { checkConfig } from './check-config.ts';
 import { clientCommands } from './client/commands.ts';
-import { checkConfig, createServer } from './server.ts';
 import { settings } from './settings.ts';
 
 const serve = daemonCommand('serve', {
@@ -14,7 +14,8 @@ const serve = daemonCommand('serve', {
     ['file-server serve --root /srv/drop --writable --token-file tokens --host ::', 'to a network, changes by token'],
   ],
   check: checkConfig,
-  createServer,
+  // What only the server needs is loaded when it serves: a client command is over sooner than that.
+  createServer: async (context) => (await import('./server.ts')).createServer(context),
 });
 
 await runProgram({

@@ -1,7 +1,6 @@
 /** The file server: a session for each connection, one store behind them all, and a stop that loses nothing. */
 
-import type { Resolved } from '@small-servers/shared/config/layers';
-import { formatProblem, type Problem } from '@small-servers/shared/config/problems';
+import { formatProblem } from '@small-servers/shared/config/problems';
 import type { Log } from '@small-servers/shared/daemon/log';
 import { gauge } from '@small-servers/shared/daemon/metrics';
 import type { ServiceContext } from '@small-servers/shared/daemon/run';
@@ -27,24 +26,10 @@ const KEEP_PARTIAL_MS = 4 * 24 * 3_600_000;
 const MAX_KEPT_PARTIALS = 1_000;
 const MAX_DIGESTS = 20_000;
 
-/** Fine enough for the shortest time limit there is. */
-const LOOK_INTERVAL_MS = 100;
-
-/** What is wrong with values that are each allowed. */
-export function checkConfig({ config, origins }: Resolved<typeof settings>): readonly Problem[] {
-  const { tokenFile, host } = config;
-  const exposed = exposure(host, config);
-  if (exposed !== undefined) {
-    return [{ subject: 'writable', origin: origins.writable, what: exposed, expected: EXPOSURE_REMEDY }];
-  }
-  try {
-    if (tokenFile !== '') readTokenFile(tokenFile);
-    return [];
-  } catch (error) {
-    const what = `can't be used: ${(error as Error).message}`;
-    const expected = 'expected a file that only its owner may read, with lines of "sha256:" and 64 hex digits';
-    return [{ subject: 'token-file', origin: origins.tokenFile, what, expected }];
-  }
+/** How often sessions are looked at: fine enough for the shortest time limit, never more than 10 Hz. */
+function lookIntervalMs({ firstCommandTimeoutMs, authTimeoutMs, stallTimeoutMs }: SessionLimits): number {
+  const limitsMs = [firstCommandTimeoutMs, authTimeoutMs, stallTimeoutMs].filter((ms) => ms > 0);
+  return Math.min(1_000, Math.max(100, Math.min(...limitsMs) / 10));
 }
 
 /** Listens and serves files until the signal is aborted. @throws AppError as `openDiskStore` and `listenTcp` */
@@ -90,7 +75,7 @@ export async function serveStore(
     },
     log,
     transfers,
-    digests: new DigestCache(),
+    digests: new DigestCache(MAX_DIGESTS),
     blocks,
     clock,
     onClosed: (session) => sessions.delete(session),
@@ -115,13 +100,15 @@ export async function serveStore(
     throw error;
   });
   refuseExposure(listener.listeners[0]?.address ?? '', started);
-  const timer = setInterval(() => {
+  const look = (): void => {
     const nowMs = clock();
     for (const session of sessions) session.checkTime(nowMs);
-  }, LOOK_INTERVAL_MS);
+    timer = setTimeout(look, lookIntervalMs(limits));
+  };
+  let timer = setTimeout(look, lookIntervalMs(limits));
 
   const closed = listener.closed.then(async () => {
-    clearInterval(timer);
+    clearTimeout(timer);
     while (unfinished.size > 0) await Promise.all(unfinished);
     await store.close();
   });
@@ -141,6 +128,8 @@ export async function serveStore(
     reconfigure: (next) => {
       listener.reconfigure(next);
       limits = limitsOf(next, readTokens(next));
+      clearTimeout(timer);
+      look();
     },
   };
 }

@@ -24,7 +24,7 @@ import { foreignProtocol, TLS_HANDSHAKE } from './protocol/foreign.ts';
 import { entryPairs, err, ok, type Pairs, send } from './protocol/reply.ts';
 import { type Verb, verbs } from './protocol/verbs.ts';
 import type { FileStore, Upload } from './store/store.ts';
-import type { Token } from './tokens.ts';
+import { isAmong, type Token } from './tokens.ts';
 import type { Transfer, Transfers } from './transfers.ts';
 
 /** What a session may change its mind about while it runs. */
@@ -70,7 +70,7 @@ interface Receiving {
 const MOST_REPLY_CHARACTERS = 64 * 1024;
 
 /** Above this, the next command waits until the peer has taken what was written. */
-const MOST_UNSENT_BYTES = 256 * 1024;
+const MOST_UNSENT_BYTES = 128 * 1024;
 
 /** After a last word, this much of what the peer still sends is read and thrown away, so that the word arrives. */
 const LINGER_BYTES = 1024 * 1024;
@@ -82,8 +82,9 @@ export class Session implements TcpHandler {
   readonly context: SessionContext;
   readonly connection: TcpConnection;
   readonly downloader: Downloader;
-  authenticated = false;
-  wrongTokens = 0;
+  /** The one that the peer has shown. */
+  #token: Token | undefined;
+  #wrongTokens = 0;
   readonly #decoder: CountedPayloadDecoder;
   readonly #openedMs: number;
   /** What the next line is read as. */
@@ -171,7 +172,7 @@ export class Session implements TcpHandler {
   /** Closes what has used up its time. To be called now and then. */
   checkTime(nowMs: number): void {
     if (this.#gone) return;
-    const { firstCommandTimeoutMs, authTimeoutMs, stallTimeoutMs, auth, tokens } = this.context.limits;
+    const { firstCommandTimeoutMs, authTimeoutMs, stallTimeoutMs, auth } = this.context.limits;
     if (this.#closing !== undefined) {
       if (nowMs - this.#closing.sinceMs >= LINGER_MS) this.connection.close(this.#closing.reason);
       return;
@@ -181,8 +182,7 @@ export class Session implements TcpHandler {
       this.lastWord(new FileError('TIMEOUT', 'no whole command came in time; HELP lists them'), 'no-command');
       return;
     }
-    const wantsToken = tokens.length > 0 && auth === 'all' && !this.authenticated;
-    if (wantsToken && authTimeoutMs > 0 && ageMs >= authTimeoutMs) {
+    if (auth === 'all' && !this.authenticated && authTimeoutMs > 0 && ageMs >= authTimeoutMs) {
       this.lastWord(new FileError('TIMEOUT', 'no valid token came in time'), 'not-authenticated');
       return;
     }
@@ -309,7 +309,7 @@ export class Session implements TcpHandler {
     else if (!paused) this.#release();
   }
 
-  #broken(error: unknown): void {
+  readonly #broken = (error: unknown): void => {
     const code = error instanceof FramingError ? error.code : undefined;
     if (code === 'FRAME_TOO_LONG') {
       this.#lost(new FileError('LINETOOLONG', `a line has at most ${MAX_LINE_BYTES} bytes`));
@@ -321,7 +321,7 @@ export class Session implements TcpHandler {
     } else {
       this.#peerIsDone();
     }
-  }
+  };
 
   /** Nobody can tell any more where the next command begins. */
   #lost(error: FileError): void {
@@ -389,9 +389,9 @@ export class Session implements TcpHandler {
 
   /** Why the peer may not do that, if so. */
   #forbids(needs: Verb['needs']): FileError | undefined {
-    const { writable, auth, tokens } = this.context.limits;
+    const { writable, auth } = this.context.limits;
     if (needs === 'nothing') return undefined;
-    const open = tokens.length === 0 || this.authenticated;
+    const open = this.authenticated;
     if (!open && auth === 'all') return new FileError('AUTH', 'show a token first: AUTH token');
     if (needs === 'read') return undefined;
     if (!writable) return new FileError('READONLY', 'this server is read-only');
@@ -407,10 +407,23 @@ export class Session implements TcpHandler {
     return false;
   }
 
-  wrongToken(): void {
+  /** Whether nothing stands in the way of the peer; a token that was taken out of the file opens nothing any more. */
+  get authenticated(): boolean {
+    const { tokens } = this.context.limits;
+    return tokens.length === 0 || (this.#token !== undefined && isAmong(tokens, this.#token));
+  }
+
+  /** AUTH: what was shown, and which token that is. */
+  authenticate(token: Token | undefined): void {
     const { id: conn, peer } = this.connection;
-    this.wrongTokens += 1;
-    const attempts = this.wrongTokens;
+    if (token !== undefined) {
+      this.#token = token;
+      this.context.log.info({ event: 'authenticated', conn, peer, token: token.name }, `${peer} is ${token.name}`);
+      this.reply(ok());
+      return;
+    }
+    this.#wrongTokens += 1;
+    const attempts = this.#wrongTokens;
     this.context.log.warn({ event: 'auth-failed', conn, peer, attempts }, `${peer} showed a token that is none`);
     const error = new FileError('AUTH', 'that is no token of this server');
     if (attempts < MAX_WRONG_TOKENS) this.fail(error);
@@ -423,25 +436,24 @@ export class Session implements TcpHandler {
   #work(promise: Promise<void>): void {
     this.#working = true;
     this.#decoder.pause();
-    promise
-      .catch((error: unknown) => this.#failed(error))
-      .then(() => this.#proceed())
-      .catch((error: unknown) => this.#broken(error));
+    promise.then(this.#proceed, this.#failed).catch(this.#broken);
   }
 
-  #proceed(): void {
+  // Functions of the session, made once: a small file is quick enough for closures to show.
+  readonly #resume = (): unknown => this.#decoder.resume();
+  readonly #proceed = (): void => {
     this.#working = false;
     if (this.#gone || this.#closing !== undefined) return;
     if (this.#draining && this.#receiving === undefined) this.#sayShutdown();
     else if (this.connection.unsentBytes > MOST_UNSENT_BYTES) this.#work(this.flushed());
-    else this.#feed(() => this.#decoder.resume());
-  }
+    else this.#feed(this.#resume);
+  };
 
   /** Answers a fault of a command; one that is nobody's request is ours. */
-  #failed(error: unknown): void {
-    if (this.#gone || this.#closing !== undefined) return;
-    this.fail(this.faultOf(error));
-  }
+  readonly #failed = (error: unknown): void => {
+    if (!this.#gone && this.#closing === undefined) this.fail(this.faultOf(error));
+    this.#proceed();
+  };
 
   /** The error to answer; what is no FileError is logged with its stack, and the peer hears that it was ours. */
   faultOf(error: unknown): FileError {
@@ -498,25 +510,20 @@ export class Session implements TcpHandler {
     return { write: (bytes) => intake.write(bytes), end };
   }
 
-  /** All of the content is here. */
-  async #store(receiving: Receiving): Promise<void> {
-    const { upload, intake, transfer } = receiving;
+  /** All of the content is here. A connection that is lost from here on changes nothing: it is stored, or refused. */
+  async #store({ upload, intake, transfer }: Receiving): Promise<void> {
+    this.#receiving = undefined;
     this.#readLine = this.#commandLine;
     this.#storing = true;
     try {
       await intake.flush();
-      // From here on a lost connection changes nothing: it is stored, or it is refused.
-      this.#receiving = undefined;
       const entry = await upload.commit();
       this.context.transfers.end(transfer, 'complete', intake.receivedBytes);
       this.reply(ok(entryPairs(entry)));
     } catch (error) {
-      // The connection ended meanwhile, and the upload was put down.
-      if (this.#receiving === undefined && this.#gone) return;
-      this.#receiving = undefined;
       const fault = this.faultOf(error);
       this.context.transfers.end(transfer, 'failed', intake.receivedBytes, fault.code);
-      if (!this.#gone) this.fail(fault);
+      this.fail(fault);
     } finally {
       this.#storing = false;
     }
@@ -524,7 +531,7 @@ export class Session implements TcpHandler {
 
   #roomAgain(): void {
     if (this.#working || this.#gone || this.#closing !== undefined) return;
-    this.#feed(() => this.#decoder.resume());
+    this.#feed(this.#resume);
   }
 
   /** In the middle of a payload: its rest is thrown away. */
@@ -536,7 +543,6 @@ export class Session implements TcpHandler {
     this.context.transfers.end(receiving.transfer, 'failed', receiving.intake.receivedBytes, fault.code);
     const left = this.#decoder.refuse();
     this.fail(fault, { discard: receiving.form === 'counted' ? left : receiving.form });
-    if (receiving.form === 'counted' && left === 0) this.#readLine = this.#commandLine;
     this.#roomAgain();
   }
 

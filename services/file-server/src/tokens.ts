@@ -38,3 +38,8 @@ export function findToken(tokens: readonly Token[], presented: string): Token | 
   for (const token of tokens) if (timingSafeEqual(token.sha256, digest)) found = token;
   return found;
 }
+
+/** Whether a token that was found once is still one of these. */
+export function isAmong(tokens: readonly Token[], { sha256 }: Token): boolean {
+  return tokens.some((token) => token.sha256.equals(sha256));
+}

@@ -122,7 +122,7 @@ export class Transfers {
       },
       {
         name: 'small_servers_file_bytes_total',
-        help: 'Bytes of file content of transfers that ended',
+        help: 'Bytes of file content of transfers that ended, by direction',
         type: 'counter',
         samples: [
           { labels: { direction: 'sent' }, value: this.#sentBytes },

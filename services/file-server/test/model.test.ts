@@ -523,8 +523,8 @@ const steps = fc.commands(
 
 test('what is answered is what the model says', { timeout: 120_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(steps, async (commands) => {
-      await using server = await TestServer.start({ maxFileSizeBytes: MAX_FILE_BYTES });
+    fc.asyncProperty(steps, fc.constantFrom('onread' as const, 'data' as const), async (commands, io) => {
+      await using server = await TestServer.start({ maxFileSizeBytes: MAX_FILE_BYTES, io });
       await using control = await Peer.connect(server.port);
       const peers = [await Peer.connect(server.port), await Peer.connect(server.port)];
       const store = new MemoryStore({ maxFileBytes: MAX_FILE_BYTES });

@@ -514,6 +514,19 @@ describe('tokens', () => {
     ]);
   });
 
+  test('one that was taken out of the file opens nothing any more', async () => {
+    const wire = new Wire(library(), { tokens });
+    await answersTo(wire, 'AUTH secret\nMKDIR one\n');
+    wire.changeLimits({ tokens: tokens.slice(1) });
+    await answersTo(wire, 'MKDIR two\nAUTH secret\nAUTH other\nMKDIR two\n');
+    expect(wire.lines.map((line) => line.split(' ', 2).join(' '))).toEqual([
+      ...['OK', 'OK type=directory', 'ERR AUTH', 'ERR AUTH', 'OK', 'OK type=directory'],
+    ]);
+    expect(wire.records.filter(({ event }) => event === 'authenticated').map(({ token }) => token)).toEqual([
+      ...['ann', 'line 4'],
+    ]);
+  });
+
   test('three that are wrong end the connection, and each is logged without it', async () => {
     const wire = new Wire(library(), { tokens });
     await answersTo(wire, 'AUTH a\nAUTH b\nAUTH c\nAUTH secret\nDEL hello.txt\n');
@@ -655,6 +668,21 @@ describe('what is cut', () => {
       ...['OK', 'ERR NOTFOUND', 'SEND 4', 'OK type=file'],
     ]);
     expect(String(store.content('a'))).toBe('abcde');
+  });
+
+  test('a connection lost when all is here changes nothing: it is stored', async () => {
+    const store = library();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.gate = promise;
+    const wire = new Wire(store);
+    await answersTo(wire, 'PUT up 5\nhello');
+    wire.lose();
+    await wire.settle();
+    resolve();
+    await wire.settle();
+    expect(String(store.content('up'))).toBe('hello');
+    expect([store.keptIds, store.heldCount]).toEqual([[], 0]);
+    expect(wire.records).toMatchObject([{ verb: 'PUT', outcome: 'complete' }]);
   });
 
   test('a second RESUME of the same upload is BUSY', async () => {

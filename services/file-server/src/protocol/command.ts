@@ -8,7 +8,7 @@
 import { FileError } from './codes.ts';
 import type { Field } from './fields.ts';
 import { payloadLength } from './fields.ts';
-import { type Arguments, isVerb, usageOf, type Verb, type VerbName, verbs } from './verbs.ts';
+import { type Arguments, usageOf, type Verb, type VerbName, verbOf, verbs } from './verbs.ts';
 
 /** The whole line with its terminator. */
 export const MAX_LINE_BYTES = 4096;
@@ -44,8 +44,8 @@ export function lineText(line: Buffer): string {
 
 export function parseCommand(text: string): Parsed {
   const [word = '', ...args] = text.split(' ');
-  const name = word.toUpperCase();
-  if (!isVerb(name)) return refused(new FileError('BADCMD', 'no such command; HELP lists them'), 0);
+  const name = verbOf(word);
+  if (name === undefined) return refused(new FileError('BADCMD', 'no such command; HELP lists them'), 0);
   try {
     return { command: { verb: name, args: parseArguments(name, args) } as Command };
   } catch (error) {

@@ -40,8 +40,15 @@ export function entryPairs({ kind, sizeBytes, modifiedMs, etag, sha256 }: Entry)
   return { type: kind, size: sizeBytes, mtime: timeText(modifiedMs), etag, sha256 };
 }
 
-/** ISO 8601, UTC, to the millisecond. */
-export const timeText = (ms: number): string => new Date(ms).toISOString();
+let lastMs = Number.NaN;
+let lastText = '';
+
+/** ISO 8601, UTC, to the millisecond. Files that were written together are often read together. */
+export function timeText(ms: number): string {
+  if (ms !== lastMs) lastText = new Date(ms).toISOString();
+  lastMs = ms;
+  return lastText;
+}
 
 /** 8 hex digits. */
 export const crc32Text = (crc: number): string => crc.toString(16).padStart(8, '0');

@@ -112,8 +112,11 @@ export type Arguments<V extends VerbName> = Values<(typeof verbs)[V]['operands']
     : never;
 };
 
-export function isVerb(text: string): text is VerbName {
-  return Object.hasOwn(verbs, text);
+const names = new Map((Object.keys(verbs) as VerbName[]).map((name) => [name as string, name]));
+
+/** The verb of that name, in either case; undefined if there is none. */
+export function verbOf(word: string): VerbName | undefined {
+  return names.get(word) ?? names.get(word.toUpperCase());
 }
 
 /** `GET path [off=N] [len=N]`: one verb as a person writes it. */

@@ -52,7 +52,7 @@ export class Changes {
   }
 
   /** The commit of an upload, from its whole partial file to the entry under its name. */
-  async publish({ id, request, descriptor, sha256 }: Committing): Promise<Entry> {
+  async publish({ id, request, descriptor, sizeBytes, sha256 }: Committing): Promise<Entry> {
     const { operations, usage, digests } = this.#host;
     const { path, precondition } = request;
     await operations.changeMode(descriptor, this.#fileMode);
@@ -61,14 +61,14 @@ export class Changes {
       const partial = this.#partials.path(id);
       let before: BigIntStats | undefined;
       if (precondition.kind === 'none') {
-        await this.#link(partial, path, spot);
+        await this.#link(partial, spot);
       } else {
         before = await this.#host.root.look(path);
         requirePrecondition(before, precondition);
         await operations.rename(partial, spot.path);
       }
+      usage.changed(sizeBytes - sizeOf(before));
       const stats = await this.#host.root.statHeld(descriptor);
-      usage.changed(Number(stats.size) - sizeOf(before));
       await this.#host.root.sync(spot.place);
       const entry = digests.entry(stats);
       digests.set(entry.etag, sha256);
@@ -77,18 +77,18 @@ export class Changes {
   }
 
   /** Gives a partial file its name, unless that is taken by now: the one check that nobody can come between. */
-  async #link(partial: Buffer, path: FilePath, spot: Spot): Promise<void> {
+  async #link(partial: Buffer, spot: Spot): Promise<void> {
     const { operations } = this.#host;
     try {
       await operations.link(partial, spot.path);
     } catch (error) {
       if (!hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;
-      // A file system without hard links (FAT, some of FUSE). The lock holds our own off, nothing holds off others.
-      requirePrecondition(await this.#host.root.look(path), { kind: 'none' });
-      await operations.rename(partial, spot.path);
+      // A file system without hard links (FAT, some of FUSE).
+      await operations.renameNew(partial, spot.path);
       return;
     }
-    await operations.unlink(partial);
+    // The file is there, whatever becomes of its other name: the next sweep sees two names, and removes this one.
+    await operations.unlink(partial).catch(() => {});
   }
 
   async makeDirectory(path: FilePath): Promise<Entry> {
@@ -148,7 +148,8 @@ export class Changes {
     const before = await this.#host.root.look(to);
     requirePrecondition(before, precondition);
     if (before === undefined) requireNewName(to);
-    await operations.rename(source.path, target.path);
+    if (precondition.kind === 'none') await operations.renameNew(source.path, target.path);
+    else await operations.rename(source.path, target.path);
     const after = await operations.lstat(target.path);
     if (before?.ino !== moved.ino) usage.changed(-sizeOf(before));
     await root.sync(target.place);
@@ -184,7 +185,7 @@ export function requireReachable(path: FilePath): void {
 
 /** @throws BADNAME in the store's own directory */
 function requireReachableTarget(path: FilePath): void {
-  if (isHidden(path.names)) throw new FileError('BADNAME', 'that name is the store its own');
+  if (isHidden(path.names)) throw new FileError('BADNAME', "that name is the store's own");
 }
 
 function requirePrecondition(there: BigIntStats | undefined, precondition: Precondition): void {

@@ -7,16 +7,17 @@ import { AppError } from '@small-servers/shared/errors';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
 import { Changes, requireReachable } from './changes.ts';
+import { countBytes } from './count.ts';
 import { DigestCache, kindOf } from './entries.ts';
 import { hasCode, inProtocolWords } from './failures.ts';
 import { type Residence, residenceOf, settledAfterMs } from './file-systems.ts';
 import { type Instance, openInstance } from './instance.ts';
-import { countBytes, Listing } from './listing.ts';
+import { Listing } from './listing.ts';
 import { memoryOperations } from './memory-operations.ts';
 import { hiddenName } from './names.ts';
 import { absent, type NativeFiles, openNativeFiles } from './native-files.ts';
 import { DiskFile } from './opened-file.ts';
-import { type FileOperations, openFlags, realOperations } from './operations.ts';
+import { type FileOperations, openFlags, realOperations, remoteOperations } from './operations.ts';
 import { Partials } from './partials.ts';
 import { type Confinement, Root } from './root.ts';
 import type { DigestMaker } from './running-digest.ts';
@@ -100,10 +101,16 @@ function inWords(error: unknown, { root, writable }: DiskStoreOptions): unknown 
   return error;
 }
 
+const operationsFor: Readonly<Record<Residence, FileOperations>> = {
+  memory: memoryOperations,
+  local: realOperations,
+  other: remoteOperations,
+};
+
 async function openStore(options: DiskStoreOptions): Promise<DiskStore> {
   const { fileSystemType } = await realOperations.space(Buffer.from(options.root));
   const residence = residenceOf(fileSystemType);
-  const operations = options.operations ?? (residence === 'memory' ? memoryOperations : realOperations);
+  const operations = options.operations ?? operationsFor[residence];
   const nativeFor =
     options.nativeFor ?? ((descriptor: number) => openNativeFiles(process, descriptor, residence === 'memory'));
   const root = await Root.open(options.root, operations, residence === 'other' ? () => undefined : nativeFor);
@@ -145,7 +152,7 @@ export class DiskStore implements FileStore {
   readonly #listing: Listing;
   readonly #digestIsNative: boolean;
   #counting: Promise<void> | undefined;
-  #countedMs = 0;
+  #countedMs: number | undefined;
   #closing: Promise<void> | undefined;
   #found = { keptPartials: 0, removedPartials: 0 };
 
@@ -270,9 +277,15 @@ export class DiskStore implements FileStore {
   space(): Promise<StoreSpace> {
     return inProtocolWords(async () => {
       const { freeBytes } = await this.operations.space(this.root.place.itself);
-      if (this.#countedMs === 0) await this.#count();
+      // With a quota it is known at every moment; without one nobody keeps account.
+      if (this.usage.quotaBytes === 0 && this.#recountIsDue()) await this.#count();
       return { freeBytes, quotaBytes: this.usage.quotaBytes, usedBytes: this.usage.usedBytes };
     });
+  }
+
+  /** Removes what is left of uploads that nobody can resume; by itself at the start and every hour. */
+  sweep(): Promise<number> {
+    return inProtocolWords(() => this.#writableUploads().sweep());
   }
 
   close(): Promise<void> {
@@ -303,10 +316,14 @@ export class DiskStore implements FileStore {
     try {
       reserve();
     } catch (error) {
-      if (!hasCode(error, 'QUOTA') || this.now() - this.#countedMs < RECOUNT_INTERVAL_MS) throw error;
+      if (!hasCode(error, 'QUOTA') || !this.#recountIsDue()) throw error;
       await this.#count();
       reserve();
     }
+  }
+
+  #recountIsDue(): boolean {
+    return this.#countedMs === undefined || this.now() - this.#countedMs >= RECOUNT_INTERVAL_MS;
   }
 
   async #count(): Promise<void> {

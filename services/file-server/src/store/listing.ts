@@ -6,16 +6,15 @@
 import type { BigIntStats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { decodePath, pathOf } from '../protocol/path.ts';
-import { kindOf } from './entries.ts';
 import { hasCode } from './failures.ts';
 import { hiddenName, isHidden } from './names.ts';
-import { type FileOperations, openFlags } from './operations.ts';
+import type { FileOperations } from './operations.ts';
 import type { Place, Root } from './root.ts';
 import type { Entry, ListedEntry, ListPage, ListRequest } from './store.ts';
 
 /** Names of one directory that are in memory at a time. */
-export const WINDOW_NAMES = 16_384;
-/** The same when directories below it are listed meanwhile, as many at once as the listing is deep. */
+export const WINDOW_NAMES = 8192;
+/** The same of each directory below the listed one: as many at once as the listing is deep. */
 const NESTED_WINDOW_NAMES = 2048;
 /** Windows that are kept for the next page. */
 const KEPT_WINDOWS = 4;
@@ -26,7 +25,8 @@ const PARALLEL = 16;
 
 /** The smallest names of a directory that come after one, in order. */
 interface Window {
-  readonly names: readonly Buffer[];
+  /** In latin1, as `FileOperations.names` gives them. */
+  readonly names: readonly string[];
   /** There are names after these. */
   readonly more: boolean;
 }
@@ -80,14 +80,16 @@ export class Listing {
     place: Place,
     names: readonly Buffer[],
     after: Buffer | undefined,
-    { depth, collector }: Walk,
+    { prefix, collector }: Walk,
   ): AsyncGenerator<{ name: Buffer; entry: Entry }> {
-    const windowNames = depth > 1 ? Math.max(NESTED_WINDOW_NAMES, collector.wanted) : WINDOW_NAMES;
-    let window: Window | undefined;
+    const windowNames = prefix.length === 0 ? WINDOW_NAMES : Math.max(NESTED_WINDOW_NAMES, collector.wanted);
+    let last = after?.toString('latin1');
+    let window: Window;
     do {
-      window = await this.#window(place, window?.names.at(-1) ?? after, { windowNames, wanted: collector.wanted });
+      window = await this.#window(place, last, { windowNames, wanted: collector.wanted });
+      last = window.names.at(-1);
       for (let start = 0; start < window.names.length; start += PARALLEL) {
-        const some = window.names.slice(start, start + PARALLEL);
+        const some = window.names.slice(start, start + PARALLEL).map((name) => Buffer.from(name, 'latin1'));
         const entries = await this.#entries(place, names, some, collector);
         for (const [index, name] of some.entries()) {
           if (collector.more) return;
@@ -134,36 +136,27 @@ export class Listing {
     );
   }
 
-  #entry(place: Place, path: readonly Buffer[], name: Buffer): Entry | Promise<Entry | undefined> {
-    const { root, operations } = this.#host;
-    const descriptor = root.openCached(path, openFlags.entry);
-    if (descriptor < 0) return this.#entryFromDisk(place, name);
-    try {
-      return this.#host.entryOf(operations.statNow(descriptor));
-    } finally {
-      operations.closeNow(descriptor);
-    }
+  #entry(place: Place, path: readonly Buffer[], name: Buffer): Entry | undefined | Promise<Entry | undefined> {
+    const stats = this.#host.root.lookCached(path);
+    if (stats === 'unknown') return this.#entryFromDisk(place, name);
+    return stats && this.#host.entryOf(stats);
   }
 
   async #entryFromDisk(place: Place, name: Buffer): Promise<Entry | undefined> {
-    try {
-      return this.#host.entryOf(await this.#host.operations.lstat(place.at(name)));
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    const stats = await this.#host.root.lookFrom(place, name);
+    return stats && this.#host.entryOf(stats);
   }
 
   async #window(
     place: Place,
-    after: Buffer | undefined,
+    after: string | undefined,
     { windowNames, wanted }: { windowNames: number; wanted: number },
   ): Promise<Window> {
     const stats = await this.#host.root.statPlace(place);
     const key = `${stats.dev} ${stats.ino} ${stats.mtimeNs} ${stats.ctimeNs}`;
     const kept = after === undefined ? undefined : this.#windows.get(key);
     const first = kept?.names[0];
-    if (kept !== undefined && after !== undefined && first !== undefined && Buffer.compare(first, after) <= 0) {
+    if (kept !== undefined && after !== undefined && first !== undefined && first <= after) {
       const rest = kept.names.slice(indexAfter(kept.names, after));
       if (rest.length > 0 || !kept.more) return { names: rest, more: kept.more };
     }
@@ -184,16 +177,18 @@ export class Listing {
     }
   }
 
-  async #scan(place: Place, after: Buffer | undefined, windowNames: number): Promise<Window> {
+  async #scan(place: Place, after: string | undefined, windowNames: number): Promise<Window> {
     const isRoot = place.descriptor === this.#host.root.place.descriptor;
     const smallest = new SmallestNames(windowNames);
     for await (const name of this.#host.operations.names(place.itself)) {
-      if (isRoot && name.equals(hiddenName)) continue;
-      if (after === undefined || Buffer.compare(name, after) > 0) smallest.add(name);
+      if (isRoot && name === HIDDEN) continue;
+      if (after === undefined || name > after) smallest.add(name);
     }
     return smallest.window();
   }
 }
+
+const HIDDEN = hiddenName.toString('latin1');
 
 interface Walk {
   readonly prefix: readonly Buffer[];
@@ -234,16 +229,16 @@ class Collector {
 /** Keeps the smallest of many names: twice the room, sorted and halved when it is full. */
 class SmallestNames {
   readonly #limit: number;
-  #names: Buffer[] = [];
-  #largest: Buffer | undefined;
+  readonly #names: string[] = [];
+  #largest: string | undefined;
   #dropped = false;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  add(name: Buffer): void {
-    if (this.#largest !== undefined && Buffer.compare(name, this.#largest) > 0) {
+  add(name: string): void {
+    if (this.#largest !== undefined && name > this.#largest) {
       this.#dropped = true;
       return;
     }
@@ -252,7 +247,7 @@ class SmallestNames {
   }
 
   #halve(): void {
-    this.#names.sort(Buffer.compare);
+    this.#names.sort();
     if (this.#names.length > this.#limit) {
       this.#names.length = this.#limit;
       this.#dropped = true;
@@ -267,41 +262,13 @@ class SmallestNames {
 }
 
 /** Where in sorted names the first one after `after` is. */
-function indexAfter(names: readonly Buffer[], after: Buffer): number {
+function indexAfter(names: readonly string[], after: string): number {
   let low = 0;
   let high = names.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (Buffer.compare(names[middle] as Buffer, after) <= 0) low = middle + 1;
+    if ((names[middle] as string) <= after) low = middle + 1;
     else high = middle;
   }
   return low;
-}
-
-/** Adds up the sizes of all files below a place, without following links. */
-export async function countBytes(host: ListingHost, names: readonly Buffer[] = []): Promise<number> {
-  const { root, operations } = host;
-  const place = await root.directory(names);
-  const directories: Buffer[] = [];
-  let total = 0;
-  try {
-    for await (const name of operations.names(place.itself)) {
-      if (names.length === 0 && name.equals(hiddenName)) continue;
-      const stats = await operations.lstat(place.at(name)).catch(() => undefined);
-      if (stats === undefined) continue;
-      const kind = kindOf(stats);
-      if (kind === 'directory') directories.push(name);
-      else if (kind === 'file') total += Number(stats.size);
-    }
-  } finally {
-    place.close();
-  }
-  for (const name of directories) {
-    try {
-      total += await countBytes(host, [...names, name]);
-    } catch {
-      // Gone meanwhile, or closed to us: then it is not ours to count.
-    }
-  }
-  return total;
 }

@@ -6,6 +6,8 @@
  *   (RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS); with RESOLVE_CACHED it gives up where a name is not in memory.
  * - preadv2(2) with RWF_NOWAIT reads what the page cache has.
  *
+ * And renameat2(2) with RENAME_NOREPLACE is the only rename that never replaces anything.
+ *
  * Whatever they do not answer, for whatever reason, is left to `FileOperations`: docs/decisions/0701-file-calls.md.
  */
 import fs from 'node:fs';
@@ -20,6 +22,9 @@ export interface NativeFiles {
   /** Bytes read, 0 at the end, or `unknown`. */
   read(descriptor: number, target: Uint8Array, offset: number): number;
 }
+
+/** Renames unless something has the new name: 0, or the error's number. */
+export type ExclusiveRename = (from: Buffer, to: Buffer) => number;
 
 export const absent = -1;
 export const unknown = -2;
@@ -45,6 +50,25 @@ const OPEN_HOW_BYTES = 24n;
 const IOVEC_BYTES = 16;
 /** A path of the kernel, with the NUL at its end. */
 const PATH_MAX = 4096;
+
+const RENAME = { renameat2: { arguments: ['i32', 'buffer', 'i32', 'buffer', 'u32'], return: 'i32' } } as const;
+const AT_FDCWD = -100;
+const RENAME_NOREPLACE = 1;
+
+/** renameat2(2) with RENAME_NOREPLACE; undefined where there is none. */
+export function openExclusiveRename(host: Parameters<typeof openNative>[0]): ExclusiveRename | undefined {
+  const native = openNative(host, { ...RENAME, __errno_location: SIGNATURES.__errno_location });
+  if (!native.available) return undefined;
+  const { ffi, functions } = native;
+  const errno = functions.__errno_location();
+  return (from, to) => {
+    const failed = functions.renameat2(AT_FDCWD, terminated(from), AT_FDCWD, terminated(to), RENAME_NOREPLACE) !== 0;
+    return failed ? ffi.getInt32(errno) : 0;
+  };
+}
+
+const terminated = (path: Buffer): Buffer => Buffer.concat([path, NUL]);
+const NUL = Buffer.alloc(1);
 
 /**
  * Undefined where the platform, its kernel or its sandbox has no such calls.

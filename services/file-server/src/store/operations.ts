@@ -7,6 +7,8 @@
  * `...Now`; they are for what is answered from memory.
  */
 import fs from 'node:fs';
+import { constants } from 'node:os';
+import { type ExclusiveRename, openExclusiveRename } from './native-files.ts';
 
 /** Linux's number, the same on every architecture that Node runs on; Node has no constant for it. */
 const O_PATH = 0o10_000_000;
@@ -56,11 +58,16 @@ export interface FileOperations {
   sync(descriptor: number): Promise<void>;
   link(from: Buffer, to: Buffer): Promise<void>;
   rename(from: Buffer, to: Buffer): Promise<void>;
+  /** Throws EEXIST if something has the new name. */
+  renameNew(from: Buffer, to: Buffer): Promise<void>;
   unlink(path: Buffer): Promise<void>;
   makeDirectory(path: Buffer, mode: number): Promise<void>;
   removeDirectory(path: Buffer): Promise<void>;
-  /** The names of a directory in no order, without "." and "..", a few hundred in memory at a time. */
-  names(path: Buffer): AsyncIterable<Buffer>;
+  /**
+   * The names of a directory in no order, without "." and "..", a few hundred in memory at a time. In latin1, a
+   * character a byte: in this form many of them take little memory, and sort as their bytes do.
+   */
+  names(path: Buffer): AsyncIterable<string>;
   space(path: Buffer): Promise<{ readonly freeBytes: number; readonly fileSystemType: number }>;
 }
 
@@ -75,12 +82,34 @@ function promised<T>(start: (done: Callback<T>) => void): Promise<T> {
   });
 }
 
-async function* names(path: Buffer): AsyncGenerator<Buffer> {
+async function* names(path: Buffer): AsyncGenerator<string> {
+  // The types know no path of bytes here; the function does.
   const directory = await promised<fs.Dir>((done) => {
-    fs.opendir(path as unknown as string, { encoding: 'buffer' as BufferEncoding, bufferSize: 256 }, done);
+    fs.opendir(path as unknown as string, { encoding: 'latin1', bufferSize: 256 }, done);
   });
-  // The types know no directory of bytes; with `encoding: 'buffer'` a name is one.
-  for await (const entry of directory) yield entry.name as unknown as Buffer;
+  for await (const { name } of directory) yield name;
+}
+
+let exclusiveRename: ExclusiveRename | undefined;
+
+/** By the one system call that cannot replace anything. It moves no data, so the loop makes it. */
+async function renameNew(from: Buffer, to: Buffer): Promise<void> {
+  exclusiveRename ??= openExclusiveRename(process) ?? (() => constants.errno.ENOSYS);
+  const error = exclusiveRename(from, to);
+  if (error === constants.errno.EEXIST) throw taken();
+  // What else is wrong the other way finds too, and names it.
+  if (error !== 0) await lookThenRename(from, to);
+}
+
+/** Where there is no such call: who makes that name after the look loses what it named. */
+async function lookThenRename(from: Buffer, to: Buffer): Promise<void> {
+  const there = await realOperations.lstat(to).catch(() => undefined);
+  if (there !== undefined) throw taken();
+  await realOperations.rename(from, to);
+}
+
+function taken(): Error {
+  return Object.assign(new Error('EEXIST: file already exists'), { code: 'EEXIST', syscall: 'rename' });
 }
 
 export const realOperations: FileOperations = {
@@ -102,6 +131,7 @@ export const realOperations: FileOperations = {
   sync: (descriptor) => promised((done) => fs.fsync(descriptor, done as fs.NoParamCallback)),
   link: (from, to) => promised((done) => fs.link(from, to, done as fs.NoParamCallback)),
   rename: (from, to) => promised((done) => fs.rename(from, to, done as fs.NoParamCallback)),
+  renameNew,
   unlink: (path) => promised((done) => fs.unlink(path, done as fs.NoParamCallback)),
   makeDirectory: (path, mode) => promised((done) => fs.mkdir(path, mode, done as fs.NoParamCallback)),
   removeDirectory: (path) => promised((done) => fs.rmdir(path, done as fs.NoParamCallback)),
@@ -111,3 +141,6 @@ export const realOperations: FileOperations = {
     return { freeBytes: figures.bavail * figures.bsize, fileSystemType: figures.type };
   },
 };
+
+/** For file systems that may keep any call waiting: all of them are made by threads. */
+export const remoteOperations: FileOperations = { ...realOperations, renameNew: lookThenRename };

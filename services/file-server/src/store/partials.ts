@@ -8,7 +8,6 @@
  *
  * Taking up a partial file is a rename from the second name to the first: of two who try, one gets it.
  */
-import type { FileErrorCode } from '../protocol/codes.ts';
 import { FileError } from '../protocol/codes.ts';
 import { kindOf } from './entries.ts';
 import { hasCode } from './failures.ts';
@@ -29,6 +28,7 @@ export interface Kept {
   readonly id: string;
   /** What it will need in the end, as far as that is known. */
   readonly sizeBytes: number;
+  readonly durableBytes: number;
   readonly modifiedMs: number;
 }
 
@@ -139,7 +139,7 @@ export class Partials {
     const record = await this.#readRecord(id);
     if (record === undefined) {
       await this.discard(id);
-      throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+      throw nothingKept();
     }
     const descriptor = await this.#operations.open(this.path(id), openFlags.resume);
     try {
@@ -147,7 +147,7 @@ export class Partials {
       // Two names: it was made to appear, and the crash came before this name was removed.
       if (kindOf(stats) !== 'file' || stats.nlink !== 1n || stats.size < BigInt(record.durableBytes)) {
         await this.discard(id);
-        throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+        throw nothingKept();
       }
       await this.#operations.truncate(descriptor, record.durableBytes);
       return { record, descriptor };
@@ -164,17 +164,26 @@ export class Partials {
   }
 
   async #take(id: string): Promise<void> {
-    if (!ID.test(id)) throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+    if (!ID.test(id)) throw nothingKept();
     try {
       await this.#operations.rename(this.#keptPath(id), this.path(id));
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
-      const found = (await this.#find()).get(id);
-      const [code, message]: [FileErrorCode, string] =
-        found?.part !== undefined && found.part !== '' && isOpen(found.part)
-          ? ['BUSY', 'another process of the server still holds that upload']
-          : ['NOTFOUND', 'nothing is kept of that upload'];
-      throw new FileError(code, message, { cause: error });
+      await this.#inherit(id);
+    }
+  }
+
+  /** Takes up what a process that is gone held to its end. */
+  async #inherit(id: string): Promise<void> {
+    const holder = (await this.#find()).get(id)?.part;
+    if (holder === undefined) throw nothingKept();
+    if (holder !== '' && isOpen(holder)) {
+      throw new FileError('BUSY', 'another process of the server still holds that upload');
+    }
+    try {
+      await this.#operations.rename(this.#heldPath(id, holder), this.path(id));
+    } catch (error) {
+      throw hasCode(error, 'ENOENT') ? nothingKept() : error;
     }
   }
 
@@ -199,7 +208,7 @@ export class Partials {
   async #find(): Promise<Map<string, Found>> {
     const found = new Map<string, Found>();
     for await (const name of this.#operations.names(this.#place.itself)) {
-      const [, id, holder = '', kind] = FILE.exec(name.toString('latin1')) ?? [];
+      const [, id, holder = '', kind] = FILE.exec(name) ?? [];
       if (id === undefined) continue;
       const files = found.get(id) ?? {};
       found.set(id, files);
@@ -213,15 +222,18 @@ export class Partials {
   /**
    * Clears up after processes that are gone. What has a record and was written to since `oldestMs` is kept for a
    * RESUME; the rest, which nobody can name any more, is removed.
+   *
+   * @param isHeld whether this process is writing that upload; another one is believed to write what it holds
    */
-  async sweep(oldestMs: number): Promise<Swept> {
+  async sweep(oldestMs: number, isHeld: (id: string) => boolean): Promise<Swept> {
     const kept: Kept[] = [];
     let removed = 0;
     for (const [id, found] of await this.#find()) {
-      if (found.part !== undefined && found.part !== '' && isOpen(found.part)) continue;
+      if (this.#isWritten(id, found.part, isHeld)) continue;
       const resumable = await this.#resumable(id, found, oldestMs);
       if (resumable !== undefined) {
         kept.push(resumable);
+        if (found.unfinished === true) await this.#unlinkIfThere(this.#unfinishedPath(id));
         continue;
       }
       removed++;
@@ -230,6 +242,11 @@ export class Partials {
       await this.#unlinkIfThere(this.#recordPath(id));
     }
     return { kept: kept.sort((a, b) => a.modifiedMs - b.modifiedMs), removed };
+  }
+
+  #isWritten(id: string, holder: string | undefined, isHeld: (id: string) => boolean): boolean {
+    if (holder === this.#instance.name) return isHeld(id);
+    return holder !== undefined && holder !== '' && isOpen(holder);
   }
 
   #heldPath(id: string, holder: string | undefined): Buffer {
@@ -246,7 +263,8 @@ export class Partials {
       const modifiedMs = Number(stats.mtimeNs / 1_000_000n);
       if (kindOf(stats) !== 'file' || stats.nlink !== 1n || modifiedMs < oldestMs) return undefined;
       if (found.part !== undefined && found.part !== '') await this.#operations.rename(path, this.#keptPath(id));
-      return { id, sizeBytes: Math.max(record.request.sizeBytes ?? 0, record.durableBytes), modifiedMs };
+      const { request, durableBytes } = record;
+      return { id, sizeBytes: Math.max(request.sizeBytes ?? 0, durableBytes), durableBytes, modifiedMs };
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       throw error;
@@ -260,6 +278,10 @@ export class Partials {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
   }
+}
+
+function nothingKept(): FileError {
+  return new FileError('NOTFOUND', 'nothing is kept of that upload');
 }
 
 /** Writes to the last byte, however few the system takes at a time. */

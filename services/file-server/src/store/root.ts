@@ -147,23 +147,35 @@ export class Root {
    */
   async look(path: FilePath): Promise<BigIntStats | undefined> {
     if (path.names.length === 0) return this.statHeld(this.place.descriptor);
-    const cached = this.openCached(path.names, openFlags.entry);
-    if (cached === absent) return undefined;
-    if (cached >= 0) {
-      try {
-        return this.#operations.statNow(cached);
-      } finally {
-        this.#operations.closeNow(cached);
-      }
-    }
+    const cached = this.lookCached(path.names);
+    if (cached !== 'unknown') return cached;
     const spot = await this.spot(path);
     try {
-      return await this.#operations.lstat(spot.path);
+      return await this.lookFrom(spot.place, spot.name);
+    } finally {
+      spot.place.close();
+    }
+  }
+
+  /** The same, if all of it is in memory. */
+  lookCached(names: readonly Buffer[]): BigIntStats | undefined | 'unknown' {
+    const descriptor = this.openCached(names, openFlags.entry);
+    if (descriptor === absent) return undefined;
+    if (descriptor < 0) return 'unknown';
+    try {
+      return this.#operations.statNow(descriptor);
+    } finally {
+      this.#operations.closeNow(descriptor);
+    }
+  }
+
+  /** The same of one name in a directory, from the disk. */
+  async lookFrom(place: Place, name: Buffer): Promise<BigIntStats | undefined> {
+    try {
+      return await this.#operations.lstat(place.at(name));
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       throw error;
-    } finally {
-      spot.place.close();
     }
   }
 

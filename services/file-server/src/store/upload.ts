@@ -17,8 +17,9 @@ import type { RunningDigest } from './running-digest.ts';
 import type { Entry, Upload, UploadRequest } from './store.ts';
 import type { Reservation } from './usage.ts';
 
-/** Pieces of at least this size are written as they are; smaller ones are gathered up to it. */
+/** What comes in smaller parts is gathered up to this. */
 export const PIECE_BYTES = 512 * 1024;
+/** Parts of at least this size are written as they are. */
 const DIRECT_BYTES = 256 * 1024;
 
 /** What a crash loses at most of an upload is what arrived in one of these. */
@@ -45,6 +46,7 @@ export interface Committing {
   readonly id: string;
   readonly request: UploadRequest;
   readonly descriptor: number;
+  readonly sizeBytes: number;
   readonly sha256: string;
 }
 
@@ -102,6 +104,11 @@ export class DiskUpload implements Upload {
     this.#progressMs = host.now();
     this.#checkpointMs = this.#progressMs;
     this.#checkpointBytes = durableBytes;
+  }
+
+  /** Of what was announced: what is not in the file yet. */
+  get outstandingBytes(): number {
+    return Math.max(0, (this.request.sizeBytes ?? 0) - this.#writtenBytes);
   }
 
   get durableBytes(): number {
@@ -311,7 +318,13 @@ export class DiskUpload implements Upload {
     if (expected !== undefined && sha256 !== expected) {
       throw new FileError('CHECKSUM', `what came has the sha256 ${sha256}`);
     }
-    return this.#host.publish({ id: this.id, request: this.request, descriptor, sha256 });
+    return this.#host.publish({
+      id: this.id,
+      request: this.request,
+      descriptor,
+      sizeBytes: this.#writtenBytes,
+      sha256,
+    });
   }
 
   async #suspend(): Promise<void> {

@@ -30,11 +30,21 @@ export interface UploadsParts {
   withRoom(reserve: () => void): Promise<void>;
 }
 
+interface KeptUpload {
+  /** The room in the quota that it keeps. */
+  readonly reservation: Reservation;
+  /** What it will still need of the disk. */
+  readonly outstandingBytes: number;
+}
+
 /** How often a store that runs for long looks for uploads that are too old. */
 const SWEEP_INTERVAL_MS = 3_600_000;
 
 /** Of resumes, removals and sweeps there is one at a time: they are rare, and all look at the same directory. */
 const ONE_AT_A_TIME = ['kept uploads'];
+
+/** Of those who look whether the disk has room there is one at a time, until what it takes is counted. */
+const DISK_ROOM = ['room on the disk'];
 
 export class Uploads implements UploadHost {
   readonly operations: FileOperations;
@@ -44,8 +54,8 @@ export class Uploads implements UploadHost {
   readonly #parts: UploadsParts;
   readonly #locks = new PathLocks();
   readonly #held = new Map<string, DiskUpload>();
-  /** The oldest first, each with the room that it keeps. */
-  readonly #kept = new Map<string, Reservation>();
+  /** The oldest first. */
+  readonly #kept = new Map<string, KeptUpload>();
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor(options: UploadsOptions, parts: UploadsParts) {
@@ -54,10 +64,6 @@ export class Uploads implements UploadHost {
     this.operations = parts.operations;
     this.partials = parts.partials;
     this.maxFileBytes = options.maxFileBytes;
-  }
-
-  get heldCount(): number {
-    return this.#held.size;
   }
 
   get keptCount(): number {
@@ -91,15 +97,32 @@ export class Uploads implements UploadHost {
       throw new FileError('TOOBIG', `a file has at most ${maxFileBytes} bytes here`);
     }
     await this.#parts.changes.requireTarget(path, precondition);
-    const isLarge = sizeBytes !== undefined && sizeBytes > PIECE_BYTES;
-    if (isLarge && sizeBytes > (await this.#parts.freeBytes())) throw new FileError('NOSPACE', 'the disk is full');
+    if (sizeBytes === undefined || sizeBytes <= PIECE_BYTES) return this.#begin(request);
+    const upload = await this.#locks.hold(DISK_ROOM, async () => {
+      await this.#requireDisk(sizeBytes);
+      return this.#begin(request);
+    });
+    await upload.prepare();
+    return upload;
+  }
+
+  async #begin(request: UploadRequest): Promise<DiskUpload> {
     const reservation = new Reservation(this.#parts.usage);
-    await this.#parts.withRoom(() => reservation.grow(sizeBytes ?? 0));
+    await this.#parts.withRoom(() => reservation.grow(request.sizeBytes ?? 0));
     const id = newId();
     const upload = new DiskUpload(this, { id, request, reservation, digest: this.#parts.digest() });
     this.#held.set(id, upload);
-    if (isLarge) await upload.prepare();
     return upload;
+  }
+
+  /** Says now that the disk is too small, rather than after gigabytes. @throws NOSPACE */
+  async #requireDisk(sizeBytes: number): Promise<void> {
+    const freeBytes = await this.#parts.freeBytes();
+    let promisedBytes = 0;
+    for (const upload of this.#held.values()) promisedBytes += upload.outstandingBytes;
+    for (const { outstandingBytes } of this.#kept.values()) promisedBytes += outstandingBytes;
+    if (sizeBytes <= freeBytes - promisedBytes) return;
+    throw new FileError('NOSPACE', `the disk has no room for ${sizeBytes} bytes`);
   }
 
   resume(id: string): Promise<DiskUpload> {
@@ -108,7 +131,7 @@ export class Uploads implements UploadHost {
       try {
         const { record, descriptor } = await this.partials.claim(id);
         const { request, durableBytes } = record;
-        const reservation = this.#kept.get(id) ?? new Reservation(this.#parts.usage);
+        const reservation = this.#kept.get(id)?.reservation ?? new Reservation(this.#parts.usage);
         this.#kept.delete(id);
         reservation.restore(Math.max(request.sizeBytes ?? 0, durableBytes));
         const digest = this.#parts.digest(record.digest);
@@ -145,7 +168,7 @@ export class Uploads implements UploadHost {
   }
 
   #forget(id: string): void {
-    this.#kept.get(id)?.release();
+    this.#kept.get(id)?.reservation.release();
     this.#kept.delete(id);
   }
 
@@ -155,7 +178,8 @@ export class Uploads implements UploadHost {
       upload.reservation.release();
       return;
     }
-    this.#kept.set(upload.id, upload.reservation);
+    const { id, reservation, outstandingBytes } = upload;
+    this.#kept.set(id, { reservation, outstandingBytes });
     if (this.#kept.size <= this.#options.maxKeptPartials) return;
     const [oldest] = this.#kept.keys();
     // Whoever resumes it meanwhile is first, or too late; either will do.
@@ -166,14 +190,16 @@ export class Uploads implements UploadHost {
   sweep(): Promise<number> {
     return this.#locks.hold(ONE_AT_A_TIME, async () => {
       const before = [...this.#kept.keys()];
-      const { kept, removed } = await this.partials.sweep(this.now() - this.#options.keepPartialMs);
+      const { kept, removed } = await this.partials.sweep(this.now() - this.#options.keepPartialMs, (id) =>
+        this.#held.has(id),
+      );
       const there = new Set(kept.map(({ id }) => id));
       for (const id of before) if (!there.has(id)) this.#forget(id);
-      for (const { id, sizeBytes } of kept) {
+      for (const { id, sizeBytes, durableBytes } of kept) {
         if (this.#kept.has(id) || this.#held.has(id)) continue;
         const reservation = new Reservation(this.#parts.usage);
         reservation.restore(sizeBytes);
-        this.#kept.set(id, reservation);
+        this.#kept.set(id, { reservation, outstandingBytes: sizeBytes - durableBytes });
       }
       return removed;
     });

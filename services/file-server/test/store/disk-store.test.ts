@@ -203,14 +203,15 @@ describe.each(ways)('$name', ({ name, options, under }) => {
   test('a digest that was computed once is known as long as the file stays the same', async () => {
     const { root } = rootWithOutside(under);
     writeFileSync(join(root, 'a'), 'x');
-    let skewMs = 0;
-    const store = await openStore(root, { ...options, now: () => Date.now() + skewMs });
+    let sinceChangeMs = 1;
+    const { ctimeMs } = statSync(join(root, 'a'));
+    const store = await openStore(root, { ...options, now: () => ctimeMs + sinceChangeMs });
     const fresh = await store.open(at('a'));
     fresh.remember(sha256(Buffer.from('x')));
     expect(await store.stat(at('a')), 'a file that changed just now may change again unseen').not.toMatchObject({
       sha256: expect.anything(),
     });
-    skewMs = 10_000;
+    sinceChangeMs = 10_000;
     fresh.remember(sha256(Buffer.from('x')));
     await fresh.close();
     expect(await store.stat(at('a'))).toMatchObject({ sha256: sha256(Buffer.from('x')) });
@@ -230,6 +231,23 @@ describe.each(ways)('$name', ({ name, options, under }) => {
     writeFileSync(name, 'x');
     await store.remove(at('a%0A%1B%FF'), undefined);
     expect(await namesIn(store, '/')).toEqual(['a']);
+  });
+
+  test('what is used is the sum of all files, whoever made them, without what links lead to', async () => {
+    const { root, outside } = rootWithOutside(under);
+    let nowMs = 1_000_000;
+    const store = await openStore(root, { ...options, now: () => nowMs });
+    await put(store, 'a', bytesOf(100));
+    await store.makeDirectory(at('d'));
+    await store.makeDirectory(at('d/e'));
+    await put(store, 'd/e/b', bytesOf(20));
+    writeFileSync(join(outside, 'c'), bytesOf(3000));
+    symlinkSync('../outside', join(root, 'link'));
+    symlinkSync('../../outside/c', join(root, 'd/link'));
+    expect(await store.space()).toMatchObject({ usedBytes: 120, quotaBytes: 0, freeBytes: expect.any(Number) });
+    writeFileSync(join(root, 'd/c'), bytesOf(3));
+    nowMs += 60_000;
+    expect(await store.space()).toMatchObject({ usedBytes: 123 });
   });
 
   test("no verb reaches the store's own directory", async () => {

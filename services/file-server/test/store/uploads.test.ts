@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { realOperations } from '../../src/store/operations.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 import { PIECE_BYTES } from '../../src/store/upload.ts';
 import { faultyOperations } from './support/faulty-operations.ts';
@@ -65,6 +66,21 @@ describe('pieces', () => {
       }
     }
   });
+
+  test.each([content.length, undefined])(
+    'small ones are written a few hundred KiB at a time, length %s',
+    async (sizeBytes) => {
+      const { root } = rootWithOutside();
+      const faulty = faultyOperations();
+      const store = await openStore(root, { operations: faulty.operations, now: () => 0 });
+      const upload = await store.createUpload({ path: at('a'), sizeBytes, precondition: none });
+      const before = faulty.steps.length;
+      for (let from = 0; from < content.length; from += 1000) await upload.write(content.subarray(from, from + 1000));
+      await upload.commit();
+      const writes = faulty.steps.slice(before).filter(({ operation }) => operation === 'write');
+      expect(writes).toHaveLength(Math.ceil(content.length / PIECE_BYTES));
+    },
+  );
 
   test('a small upload makes no file before it is whole', async () => {
     const { root } = rootWithOutside();
@@ -300,10 +316,69 @@ describe('checkpoints', () => {
     nowMs += 2000;
     const before = faulty.steps.length;
     await upload.write(content.subarray(MiB, MiB + 400_000));
-    await expect.poll(() => upload.durableBytes).toBe(MiB + 400_000);
+    await expect.poll(() => upload.durableBytes, { timeout: 10_000 }).toBe(MiB + 400_000);
     const steps = faulty.steps.slice(before).map(({ operation }) => operation);
     expect(steps).toEqual(['write', 'syncData', 'open', 'write', 'syncData', 'rename']);
     await upload.abort();
+  });
+
+  test('bytes that are only gathered are not called durable', async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const store = await openStore(root, { now: () => nowMs });
+    const upload = await store.createUpload(whole);
+    nowMs += 2000;
+    for (let from = 0; from < 700_000; from += 100_000) await upload.write(content.subarray(from, from + 100_000));
+    await expect.poll(() => upload.durableBytes, { timeout: 10_000 }).toBe(PIECE_BYTES);
+    const record = JSON.parse(readFileSync(join(root, '.small-servers', `${upload.id}.json`), 'utf8'));
+    expect(record).toMatchObject({ durableBytes: PIECE_BYTES, digest: { totalBytes: PIECE_BYTES } });
+    await upload.suspend();
+    expect((await store.resumeUpload(upload.id)).durableBytes).toBe(700_000);
+  });
+
+  test('one that fails fails the upload, for the disk says only once that it lost something', async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const faulty = faultyOperations();
+    const store = await openStore(root, { now: () => nowMs, operations: faulty.operations });
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    nowMs += 2000;
+    faulty.failAt(1, 'EIO');
+    await upload.write(content.subarray(MiB));
+    expect(faulty.steps.at(-1)?.operation).toBe('syncData');
+    await expectRefusal(upload.commit(), 'INTERNAL');
+    expect(leftovers(root)).toEqual([]);
+    expect(await namesIn(store, '/')).toEqual([]);
+  });
+
+  test('one that is under way is waited for, so that its record does not come after the commit', async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const gate = Promise.withResolvers<void>();
+    let renames = 0;
+    const operations = {
+      ...realOperations,
+      rename: async (from: Buffer, to: Buffer) => {
+        if (to.toString().endsWith('.json') && ++renames === 2) await gate.promise;
+        return realOperations.rename(from, to);
+      },
+    };
+    const store = await openStore(root, { now: () => nowMs, operations });
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    nowMs += 2000;
+    await upload.write(content.subarray(MiB));
+    let over = false;
+    const commit = upload.commit().finally(() => {
+      over = true;
+    });
+    await expect.poll(() => renames, { timeout: 10_000 }).toBe(2);
+    await namesIn(store, '/');
+    expect(over).toBe(false);
+    gate.resolve();
+    await commit;
+    expect(leftovers(root)).toEqual([]);
   });
 });
 

@@ -29,6 +29,7 @@ export class Wire implements TcpConnection {
   readonly transfers: Transfers;
   readonly records: Fields[] = [];
   readonly #output: Buffer[] = [];
+  #limits: SessionLimits;
   readonly #afterwards: Promise<void>[] = [];
   /** While the peer takes nothing: what waits, and whom to tell. */
   #untaken: { bytes: number; done: (() => void) | undefined }[] | undefined;
@@ -48,15 +49,19 @@ export class Wire implements TcpConnection {
       level: 'info',
       stream: { write: (line) => void this.records.push(JSON.parse(line) as Fields) },
     });
+    this.#limits = { ...noLimits, ...limits };
+    const self = this;
     const clock = (): number => this.nowMs;
     this.transfers = new Transfers(log, clock);
     this.session = new Session(
       {
         store,
-        limits: { ...noLimits, ...limits },
+        get limits() {
+          return self.#limits;
+        },
         log,
         transfers: this.transfers,
-        digests: new DigestCache(),
+        digests: new DigestCache(100),
         blocks: new BlockPool(8),
         clock,
         onClosed: () => {},
@@ -116,6 +121,10 @@ export class Wire implements TcpConnection {
       this.takeEverything();
       this.session.onClose();
     });
+  }
+
+  changeLimits(limits: Partial<SessionLimits>): void {
+    this.#limits = { ...this.#limits, ...limits };
   }
 
   // ---- what the peer does ----

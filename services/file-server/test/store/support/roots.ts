@@ -7,8 +7,10 @@ import { expect, onTestFinished } from 'vitest';
 import type { FileErrorCode } from '../../../src/protocol/codes.ts';
 import { decodePath, type FilePath } from '../../../src/protocol/path.ts';
 import { type DiskStore, type DiskStoreOptions, openDiskStore } from '../../../src/store/disk-store.ts';
-import { type FileOperations, realOperations } from '../../../src/store/operations.ts';
+import { type FileOperations, realOperations, remoteOperations } from '../../../src/store/operations.ts';
 import type { Entry, FileStore, Precondition } from '../../../src/store/store.ts';
+
+export { bytesOf } from './bytes.ts';
 
 export const none: Precondition = { kind: 'none' };
 export const any: Precondition = { kind: 'any' };
@@ -16,17 +18,6 @@ export const etag = (value: string): Precondition => ({ kind: 'etag', etag: valu
 
 export const at = (path: string): FilePath => decodePath(path);
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-/** Bytes that look like nothing in particular, the same for the same seed. */
-export function bytesOf(length: number, seed = 1): Buffer {
-  const bytes = Buffer.alloc(length);
-  let state = seed;
-  for (let at = 0; at < length; at++) {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    bytes[at] = state >>> 16;
-  }
-  return bytes;
-}
 
 export function temporaryDirectory(under = tmpdir()): string {
   const directory = mkdtempSync(join(under, 'file-store-'));
@@ -64,7 +55,7 @@ export async function openStore(root: string, options: StoreOptions = {}): Promi
 
 /** No /proc, as on systems that are no Linux. */
 export const withoutProc: FileOperations = {
-  ...realOperations,
+  ...remoteOperations,
   open: async (path, flags, mode) => {
     if (path.toString('latin1').startsWith('/proc/')) {
       throw Object.assign(new Error('ENOENT: there is no /proc'), { code: 'ENOENT', syscall: 'open' });

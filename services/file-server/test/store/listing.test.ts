@@ -1,0 +1,175 @@
+/** Listings: their order, their pages, and what they cost. */
+import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { DiskStore } from '../../src/store/disk-store.ts';
+import { WINDOW_NAMES } from '../../src/store/listing.ts';
+import { realOperations } from '../../src/store/operations.ts';
+import { at, expectRefusal, openStore, put, rootWithOutside, ways } from './support/roots.ts';
+
+/** Every page to the end. */
+async function allPages(store: DiskStore, path: string, limit: number, depth = 1): Promise<string[][]> {
+  const pages: string[][] = [];
+  let after: string | undefined;
+  for (;;) {
+    const page = await store.list(at(path), { limit, depth, after });
+    pages.push(page.entries.map((entry) => entry.path.text));
+    after = page.entries.at(-1)?.path.text;
+    if (!page.more) return pages;
+    expect(page.entries).toHaveLength(limit);
+  }
+}
+
+/** By the bytes of the names, a directory before what it holds: what a walk by hand gives. */
+function sorted(paths: readonly string[]): string[] {
+  const key = (path: string) => Buffer.concat(at(path).names.flatMap((name) => [name, Buffer.from([0])]));
+  return [...paths].sort((a, b) => Buffer.compare(key(a), key(b)));
+}
+
+const tree = [
+  'a',
+  'a/b',
+  'a/b/c',
+  'a/b/c/d',
+  'a/b-',
+  'a-',
+  'a-/x',
+  'a.txt',
+  'a0',
+  'B',
+  'Z/',
+  'b',
+  'b/1',
+  'b/2',
+  'b/10',
+  '%C3%A9',
+  '%FF',
+  '~',
+];
+const directories = new Set(['a', 'a/b', 'a/b/c', 'a-', 'b']);
+
+function plant(root: string): string[] {
+  const paths = tree.filter((path) => !path.endsWith('/'));
+  for (const path of paths) {
+    const full = Buffer.concat([Buffer.from(root), ...at(path).names.flatMap((name) => [Buffer.from('/'), name])]);
+    if (directories.has(path)) mkdirSync(full);
+    else writeFileSync(full, path);
+  }
+  return paths;
+}
+
+describe.each(ways)('$name', ({ options, under }) => {
+  test('pages of every size at every depth give the same entries in the same order', async () => {
+    const { root } = rootWithOutside(under);
+    const store = await openStore(root, options);
+    const paths = plant(root);
+    for (const depth of [1, 2, 3, 4, 32]) {
+      const expected = sorted(paths.filter((path) => path.split('/').length <= depth));
+      for (const limit of [1, 2, 3, 5, 100]) {
+        expect((await allPages(store, '/', limit, depth)).flat(), `depth ${depth}, ${limit} a page`).toEqual(expected);
+      }
+    }
+    expect((await allPages(store, 'a', 2, 2)).flat()).toEqual(['b', 'b/c', 'b-']);
+  });
+
+  test('what is listed is what STAT tells', async () => {
+    const { root } = rootWithOutside(under);
+    const store = await openStore(root, options);
+    plant(root);
+    symlinkSync('/', join(root, 'link'));
+    await put(store, 'known', 'x');
+    const { entries, more } = await store.list(at('/'), { limit: 100, depth: 3 });
+    expect(more).toBe(false);
+    for (const { path, ...entry } of entries) expect(entry).toEqual(await store.stat(path));
+    expect(entries.find(({ path }) => path.text === 'known')).toHaveProperty('sha256', expect.stringMatching(/^2d71/));
+  });
+});
+
+test('a page goes on after a name that is gone, at whatever depth', async () => {
+  const { root } = rootWithOutside();
+  const store = await openStore(root);
+  plant(root);
+  const after = async (path: string, depth: number) => {
+    const { entries } = await store.list(at('/'), { limit: 2, depth, after: path });
+    return entries.map((entry) => entry.path.text);
+  };
+  expect(await after('a/b/bb', 4)).toEqual(['a/b/c', 'a/b/c/d']);
+  expect(await after('a/b/c/d/e', 4)).toEqual(['a/b-', 'a-']);
+  expect(await after('a/zzz/x', 4)).toEqual(['a-', 'a-/x']);
+  expect(await after('a/b', 1)).toEqual(['a-', 'a.txt']);
+  expect(await after('~', 4)).toEqual(['%C3%A9', '%FF']);
+  await expectRefusal(store.list(at('/'), { limit: 1, depth: 1, after: '../x' }), 'BADNAME');
+  await expectRefusal(store.list(at('/'), { limit: 1, depth: 33 }), 'BADARG');
+});
+
+test('entries that go away while they are listed are left out', async () => {
+  const { root } = rootWithOutside();
+  const operations = {
+    ...realOperations,
+    async *names(path: Buffer) {
+      yield* realOperations.names(path);
+      yield 'gone';
+    },
+  };
+  const store = await openStore(root, { operations });
+  await put(store, 'a', 'x');
+  await put(store, 'z', 'x');
+  expect(await allPages(store, '/', 10)).toEqual([['a', 'z']]);
+});
+
+test('any tree, in pages of any size', async () => {
+  const { root } = rootWithOutside();
+  const name = fc.constantFrom('a', 'b', 'a.', 'a-', 'aa', '%C3%A9', '0');
+  const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => names.join('/'));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(path, { maxLength: 20 }),
+      fc.integer({ min: 1, max: 7 }),
+      fc.integer({ min: 1, max: 5 }),
+      async (paths, limit, depth) => {
+        const directory = join(root, 'tree');
+        rmSync(directory, { recursive: true, force: true });
+        mkdirSync(directory);
+        for (const one of paths) mkdirSync(join(directory, ...at(one).names.map(String)), { recursive: true });
+        const all = new Set(
+          paths.flatMap((one) => one.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/'))),
+        );
+        const expected = sorted([...all].filter((one) => one.split('/').length <= depth));
+        const store = await openStore(root, { writable: false });
+        expect((await allPages(store, 'tree', limit, depth)).flat()).toEqual(expected);
+        await store.close();
+      },
+    ),
+    { seed: 3, numRuns: 40 },
+  );
+});
+
+describe('a directory of very many names', () => {
+  test('comes in order, is looked through once for many pages, and again when it changed', async () => {
+    const { root } = rootWithOutside();
+    const count = 2 * WINDOW_NAMES + 1000;
+    let scans = 0;
+    // The names come from here, in no order; what they stand for is asked of the disk, and is not there.
+    const operations = {
+      ...realOperations,
+      async *names() {
+        scans++;
+        for (let index = 0; index < count; index++) yield `${(index * 7919) % count}`.padStart(6, '0');
+      },
+      lstat: async () => realOperations.lstat(Buffer.from(root)),
+    };
+    let sinceChangeMs = 10_000;
+    const now = () => statSync(root).ctimeMs + sinceChangeMs;
+    const store = await openStore(root, { operations, writable: false, nativeFor: () => undefined, now });
+    const expected = Array.from({ length: count }, (_, index) => `${index}`.padStart(6, '0'));
+    expect((await allPages(store, '/', 1000)).flat()).toEqual(expected);
+    // 18 pages; a look for each window, and where one ends in the middle of a page perhaps another.
+    expect(scans).toBeLessThanOrEqual(6);
+    scans = 0;
+    writeFileSync(join(root, 'x'), '');
+    sinceChangeMs = 1;
+    const pages = await allPages(store, '/', 4000);
+    expect(scans, 'a directory that changed just now is not remembered').toBeGreaterThanOrEqual(pages.length);
+  });
+});
