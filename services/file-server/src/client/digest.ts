@@ -4,10 +4,9 @@ import { read } from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { FilePath } from '../protocol/path.ts';
-import { ReplyError } from '../protocol/reply-parser.ts';
 import type { DigestAlgorithm } from '../store/store.ts';
 import type { Connection } from './connection.ts';
-import { interrupted, violation } from './failures.ts';
+import { interrupted, localFailure, violation } from './failures.ts';
 import { wirePath } from './listing.ts';
 import { formatCrc32 } from './range.ts';
 
@@ -74,7 +73,7 @@ export async function digestStart(
     if (signal.aborted) throw interrupted();
     const wanted = Math.min(buffer.length, lengthBytes - offset);
     const { bytesRead } = await readAt(descriptor, buffer, 0, wanted, offset);
-    if (bytesRead === 0) throw new ReplyError('the file became shorter while it was read');
+    if (bytesRead === 0) throw localFailure('it became shorter while it was read');
     digest.update(buffer.subarray(0, bytesRead));
     offset += bytesRead;
   }

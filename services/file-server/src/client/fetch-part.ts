@@ -8,6 +8,7 @@ import { systemCode } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
 import { digestStart, RunningDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
+import { about } from './failed-files.ts';
 import { corrupted, localFailure } from './failures.ts';
 import type { Fetch, FetchPlan, FetchPolicy, KeptPart } from './fetch-plan.ts';
 import { partName } from './part-name.ts';
@@ -121,17 +122,23 @@ export class PartFetch implements Fetch, RangeReceiver {
     const folder = target.directory(folderNames);
     // Judged now, before hours of transfer and not after them.
     target.at(folder, name);
+    let descriptor: number;
     try {
-      this.#descriptor = openPart(folder.at(this.#part));
+      descriptor = openPart(folder.at(this.#part));
     } catch (error) {
       throw localFailure(displayName(this.#part), error);
     }
-    const { size } = fstatSync(this.#descriptor);
-    if (size === 0) return;
-    if (size > entry.sizeBytes) {
-      throw localFailure(`${displayName(this.#part)}: it is longer than the whole file; remove it to start again`);
+    const { size } = fstatSync(descriptor);
+    try {
+      if (size > entry.sizeBytes) throw localFailure('it is longer than the whole file; remove it to start again');
+      await digestStart(descriptor, size, this.#digest, signal);
+    } catch (error) {
+      // It stays as it is: all that went wrong is that it was not read to its end.
+      this.#digest = this.#newDigest();
+      void closeFile(descriptor);
+      throw about(displayName(this.#part), error as Error);
     }
-    await digestStart(this.#descriptor, size, this.#digest, signal);
+    this.#descriptor = descriptor;
     this.#offset = size;
     this.#resumedBytes = size;
     this.#policy.onBytes(size);

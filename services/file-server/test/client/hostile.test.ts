@@ -1,7 +1,7 @@
 /** A server that means harm: whatever it says, nothing is written outside the target, and the exit code is 1. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -229,13 +229,20 @@ describe('a target with traps in it', () => {
   test.each([
     ['small', 4],
     ['large', 300_000],
-  ])('a link where the part of a %s file would be is not written through', async (_what, size) => {
-    await writeFile(join(home, 'precious'), 'precious');
-    await symlink(join(home, 'precious'), join(target, 'f.e1.part'));
-    await getTree((line) =>
-      line.startsWith('LIST') ? `${item('f', size)}OK count=1 more=no\r\n` : content(Buffer.alloc(size)),
-    );
-    expect(await readFile(join(home, 'precious'), 'utf8')).toBe('precious');
+  ])('a link, symbolic or hard, where the part of a %s file would be is not written through', async (_what, size) => {
+    for (const plant of [symlink, link]) {
+      await writeFile(join(home, 'precious'), 'precious');
+      await plant(join(home, 'precious'), join(target, 'f.e1.part'));
+      await getTree((line) => {
+        if (line.startsWith('LIST')) return `${item('f', size)}OK count=1 more=no\r\n`;
+        // It goes along with whatever is asked for.
+        const offset = Number(/ off=(\d+)/.exec(line)?.[1] ?? 0);
+        return content(Buffer.alloc(size - offset));
+      });
+      expect(await readFile(join(home, 'precious'), 'utf8')).toBe('precious');
+      await rm(join(target, 'f.e1.part'), { force: true });
+      await rm(join(target, 'f'), { force: true });
+    }
   });
 
   test('a file where a folder must be, a folder where a file must be: the others still come', async () => {

@@ -6,11 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { seededBytes } from '../../../../test/support/splits.ts';
+import type { Connection } from '../../src/client/connection.ts';
 import { readToken } from '../../src/client/environment.ts';
+import { PartFetch } from '../../src/client/fetch-part.ts';
 import { openLocalFile } from '../../src/client/local-file.ts';
 import { TargetFolder } from '../../src/client/target-folder.ts';
 import { REMEMBER_EVERY_BYTES, UploadDigest } from '../../src/client/upload-digest.ts';
 import { UploadNotes, uploadNotesFolder } from '../../src/client/upload-notes.ts';
+import { pathOf } from '../../src/protocol/path.ts';
 import { chooseSha256 } from '../../src/store/sha256.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 
@@ -71,6 +74,28 @@ describe('the target folder', () => {
     target.close();
     expect((await readdir('/proc/self/fd')).length).toBeLessThanOrEqual(before + 1);
   });
+});
+
+test('a part whose reading is interrupted stays for the next run', async () => {
+  const bytes = seededBytes(400_000, 1);
+  await writeFile(join(home, 'f.e1.part'), bytes);
+  const entry = {
+    path: pathOf([]),
+    kind: 'file',
+    sizeBytes: 500_000,
+    modifiedMs: 0,
+    etag: 'e1',
+    sha256: undefined,
+  } as const;
+  const plan = { path: pathOf([Buffer.from('f')]), entry, folderNames: [], name: Buffer.from('f') };
+  const target = new TargetFolder(home);
+  const policy = { target, verify: 'auto', fsync: 'never', signal: AbortSignal.abort(), onBytes: () => {} } as const;
+  const fetch = new PartFetch(plan, policy);
+  // It ends before the server is asked for anything.
+  await expect(fetch.run(undefined as unknown as Connection)).rejects.toMatchObject({ code: 'TRANSFER_INTERRUPTED' });
+  fetch.close();
+  target.close();
+  expect(await readFile(join(home, 'f.e1.part'))).toEqual(bytes);
 });
 
 describe('the notes of uploads', () => {
