@@ -36,17 +36,11 @@ describe('services', () => {
 
   describe.each(services)('%s', (service) => {
     test('has the files that every service has', async () => {
-      // A service that listens nowhere serves no protocol.
-      const serving = (await listens(service)) ? ['src/protocol.ts', 'src/server.ts'] : [];
-      const common = [
-        'README.md',
-        'package.json',
-        'src/main.ts',
-        'src/program.ts',
-        ...serving,
-        'src/settings.ts',
-        'test',
-      ];
+      // A service that listens nowhere serves no protocol; one that has much to say has a folder of it.
+      const protocol = existsSync(`${repository}services/${service}/src/protocol`) ? 'src/protocol' : 'src/protocol.ts';
+      const serving = (await listens(service)) ? [protocol, 'src/server.ts'] : [];
+      const programs = ['src/main.ts', 'src/program.ts'];
+      const common = ['README.md', 'package.json', ...programs, ...serving, 'src/settings.ts', 'test'];
       expect(common.filter((file) => !existsSync(`${repository}services/${service}/${file}`))).toEqual([]);
     });
 
@@ -76,7 +70,8 @@ describe('services', () => {
       const commands = [...stdout.matchAll(new RegExp(`^  ${service} ([a-z]+)`, 'gm'))].map(([, name = '']) => name);
       expect(commands).toContain((await listens(service)) ? 'serve' : 'watch');
       for (const command of new Set(commands)) {
-        expect(readme, `a heading for ${command}`).toMatch(new RegExp(`^## ${command}`, 'm'));
+        // Commands of one kind share a heading: `## ls, stat, sum`.
+        expect(readme, `a heading for ${command}`).toMatch(new RegExp(`^## (?:[a-z]+, )*${command}`, 'm'));
         const help = await runProgram(service, [command, '--help']);
         for (const [, flag = ''] of help.stdout.matchAll(/^ {2}--([a-z0-9-]+)/gm)) {
           if (flag !== 'help' && flag !== 'version') expect(readme, `${command} --${flag}`).toContain(`\`--${flag}`);
@@ -142,7 +137,11 @@ describe('imports go down', () => {
   });
 
   test('framing, inet, config and every protocol do no I/O, and neither does what they import', async () => {
-    const pure = await files('shared/src/{framing,config}/*.ts', 'shared/src/inet/*.ts', 'services/*/src/protocol.ts');
+    const pure = await files(
+      'shared/src/{framing,config}/*.ts',
+      'shared/src/inet/*.ts',
+      'services/*/src/{protocol,protocol/*}.ts',
+    );
     const seen = new Set(pure);
     expect(seen.size).toBeGreaterThan(10);
     const wrong: string[] = [];

@@ -8,9 +8,9 @@ import { binFolder, isAsShown, readSessions, runSession } from './support/sessio
 
 const sessions = readSessions(await readFile(`${repository}README.md`, 'utf8'));
 
-/** The port that the README shows for both echo services, one of TCP and one of UDP. */
+/** The ports that the README shows: one for both echo services, of TCP and of UDP. */
 const SHOWN_PORT = '7007';
-const services = ['echo-tcp', 'udp-echo'] as const;
+const shownPorts = { 'echo-tcp': SHOWN_PORT, 'udp-echo': SHOWN_PORT, 'file-server': '7021' } as const;
 
 const PATIENCE_MS = 120_000;
 
@@ -30,11 +30,15 @@ describe('README.md', { timeout: PATIENCE_MS }, () => {
     command
       .replace(/^npx pnpm@12 (start|stop|reload|status|preflight)$/, 'fleet $1')
       .replace(/^npx pnpm@12 (?=echo-tcp |nettool )/, '')
+      .replaceAll(shownPorts['file-server'], String(fleet.port('file-server')))
       .replaceAll(SHOWN_PORT, String(fleet.port(/^nc -u|udp/.test(command) ? 'udp-echo' : 'echo-tcp')))
       .replaceAll('logs/', `${fleet.state}/logs/`)
       .replace(/^npx pnpm@12 logs/, `${nodePath} ${repository}shared/src/logs/start.js`);
   const there = (printed: string): string =>
-    services.reduce((text, service) => text.replaceAll(String(fleet.port(service)), SHOWN_PORT), printed);
+    Object.entries(shownPorts).reduce(
+      (text, [service, port]) => text.replaceAll(String(fleet.port(service)), port),
+      printed,
+    );
 
   test('has the session', () => expect(sessions.length).toBeGreaterThan(3));
 

@@ -41,6 +41,11 @@ export const errorKinds = {
   NO_MAJORITY: { exitCode: exitCodes.failed, mender: 'you' },
   NOTHING_TO_PLOT: { exitCode: exitCodes.failed, mender: 'you' },
   CERTIFICATES_UNREADABLE: { exitCode: exitCodes.failed, mender: 'you' },
+  FILE_REFUSED: { exitCode: exitCodes.failed, mender: 'you' },
+  FILE_CORRUPTED: { exitCode: exitCodes.failed, mender: 'the far end' },
+  PROTOCOL_VIOLATED: { exitCode: exitCodes.failed, mender: 'the far end' },
+  LOCAL_FILE_FAILED: { exitCode: exitCodes.failed, mender: 'you' },
+  TRANSFER_INTERRUPTED: { exitCode: exitCodes.failed, mender: 'you' },
   SUPERVISOR_FAILED: { exitCode: exitCodes.failed, mender: 'the administrator' },
 } as const satisfies Record<string, ErrorKind>;
 

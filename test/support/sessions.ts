@@ -99,9 +99,13 @@ function linePattern(line: string): string {
 
 /** The text with everything that changes from run to run put to rest. */
 function settle(printed: string): string {
-  return printed
-    .replaceAll(/\b\d+(?:\.\d+)? m?s\b/g, '# ms')
-    .replaceAll(/(from \S+:)\d+/g, '$1#')
-    .replaceAll(/ +/g, ' ')
-    .replaceAll(/ $/gm, '');
+  return (
+    printed
+      // Lines of the network end in CR LF, those of a document do not.
+      .replaceAll('\r\n', '\n')
+      .replaceAll(/\b\d+(?:\.\d+)? m?s\b/g, '# ms')
+      .replaceAll(/(from \S+:)\d+/g, '$1#')
+      .replaceAll(/ +/g, ' ')
+      .replaceAll(/ $/gm, '')
+  );
 }

@@ -15,6 +15,11 @@ export interface ClientContext<S extends Settings, O> {
   readonly signal: AbortSignal;
   /** Writes to stdout. */
   print(text: string): void;
+  /** Writes a line to stderr, behind the program's name. */
+  warn(line: string): void;
+  /** Standard input and output, for content in place of words. */
+  readonly input: NodeJS.ReadStream;
+  readonly output: NodeJS.WriteStream;
   /** Standard error when it is a terminal, for progress; left out otherwise. */
   readonly terminal: NodeJS.WriteStream | undefined;
 }
@@ -27,7 +32,7 @@ export interface ClientDefinition<S extends Settings, O> {
   readonly examples: Command['examples'];
   readonly epilogue?: string;
   /** Judges the operands; what it adds to `problems` is reported with all the others. */
-  parseOperands(operands: readonly string[], problems: Problem[]): O;
+  parseOperands(operands: readonly string[], problems: Problem[], config: ConfigOf<S>): O;
   /** Resolves to the exit code. */
   run(context: ClientContext<S, O>): Promise<number>;
 }
@@ -41,7 +46,7 @@ export function clientCommand<S extends Settings, O>(definition: ClientDefinitio
     run: async ({ program, operands: texts, flags, extra, problems: found }) => {
       const { config, problems } = resolveSettings(program, settings, { flags });
       const all = [...found, ...problems];
-      const operands = parseOperands(texts, all);
+      const operands = parseOperands(texts, all, config);
       if (all.length > 0) return reportProblems(program, all);
       return run({
         config,
@@ -49,6 +54,9 @@ export function clientCommand<S extends Settings, O>(definition: ClientDefinitio
         json: extra.has('json'),
         signal: interruptSignal(),
         print: (text) => void process.stdout.write(text),
+        warn: (line) => void process.stderr.write(`${program}: ${line}\n`),
+        input: process.stdin,
+        output: process.stdout,
         terminal: process.stderr.isTTY ? process.stderr : undefined,
       });
     },

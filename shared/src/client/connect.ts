@@ -1,6 +1,6 @@
 /** A TCP connection with a deadline, and errors that say what to try next. */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, type Socket, type SocketConstructorOpts } from 'node:net';
 import { type Endpoint, formatHostPort } from '../config/endpoint.ts';
 import { AppError, type ErrorCode, systemCode } from '../errors.ts';
 
@@ -23,12 +23,17 @@ export function connectionError(endpoint: Endpoint, cause: unknown): AppError {
 }
 
 /**
- * Connects, without Nagle's delay.
+ * Connects, without Nagle's delay. `options` are those of the socket itself, such as `onread`.
  *
  * @throws AppError CONNECTION_REFUSED, CONNECTION_TIMED_OUT, HOST_UNREACHABLE, NAME_NOT_FOUND, CONNECTION_LOST
  */
-export async function connectTcp(endpoint: Endpoint, timeoutMs: number, signal?: AbortSignal): Promise<Socket> {
-  const socket = connect({ ...endpoint, noDelay: true });
+export async function connectTcp(
+  endpoint: Endpoint,
+  timeoutMs: number,
+  signal?: AbortSignal,
+  options: SocketConstructorOpts = {},
+): Promise<Socket> {
+  const socket = connect({ ...options, ...endpoint, noDelay: true });
   const deadline = AbortSignal.timeout(Math.ceil(timeoutMs));
   try {
     await once(socket, 'connect', { signal: signal ? AbortSignal.any([deadline, signal]) : deadline });

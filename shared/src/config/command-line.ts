@@ -71,7 +71,7 @@ export async function parseCommandLine(
   const rows = nameSettings(program.name, command.settings);
   const extraFlags = { ...command.extraFlags, ...commonFlags };
   const switches = switchNames(rows, extraFlags);
-  const words = argv.slice(isDefault ? 0 : 1);
+  const words = spellOut(argv.slice(isDefault ? 0 : 1), rows);
   const known = [...rows.map(({ name }) => name), ...Object.keys(extraFlags)];
   const { operands, given } = split(words, known, switches);
 
@@ -84,6 +84,15 @@ export async function parseCommandLine(
   const judged = judgeFlags(given, words, rows, extraFlags);
   const problems = [...operandProblems(program, command, isDefault, operands), ...judged.problems];
   return { kind: 'command', command: command.name, operands, flags: judged.flags, extra: judged.extra, problems };
+}
+
+/** `-r` as the flag that it is short for. */
+function spellOut(words: readonly string[], rows: readonly NamedSetting[]): readonly string[] {
+  const end = words.includes('--') ? words.indexOf('--') : words.length;
+  return words.map((word, index) => {
+    const row = rows.find(({ setting }) => setting.short !== undefined && word === `-${setting.short}`);
+    return row === undefined || index > end ? word : `--${row.name}`;
+  });
 }
 
 function judgeFlags(
@@ -182,8 +191,9 @@ async function helpText(
   }
   const written = (name: string, placeholder = ''): string => `${name} ${placeholder}`.trimEnd();
   for (const { name, setting } of rows) {
+    const short = setting.short === undefined ? '' : ` (also -${setting.short})`;
     help = help.option(written(name, setting.kind.placeholder), {
-      describe: `${setting.help} [default: ${defaultText(setting) || 'none'}]`,
+      describe: `${setting.help}${short} [default: ${defaultText(setting) || 'none'}]`,
       group: `${setting.group}:`,
     });
   }

@@ -22,6 +22,8 @@ export interface Setting<T> {
   /** One phrase for `--help`, without a full stop. */
   readonly help: string;
   readonly group: SettingGroup;
+  /** One letter that may be written for the flag: `r` for `-r`. */
+  readonly short?: string;
   /** True when a reload may change it while the daemon runs. */
   readonly live?: boolean;
 }

@@ -5,7 +5,7 @@
 import { type Command, type Invocation, reportProblems } from '../cli/program.ts';
 import { formatHostPort } from '../config/endpoint.ts';
 import { effectiveSettings, formatEffective, type Resolved } from '../config/layers.ts';
-import { formatProblem } from '../config/problems.ts';
+import { formatProblem, type Problem } from '../config/problems.ts';
 import type { Change } from '../config/reload.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
 import { exitCodes } from '../errors.ts';
@@ -37,6 +37,8 @@ export interface DaemonDefinition<S extends Settings> {
   readonly describe: string;
   readonly settings: S;
   readonly examples: Command['examples'];
+  /** What is wrong with values that are each allowed, but not together. Asked at the start and at each SIGHUP. */
+  check?(resolved: Resolved<S>): readonly Problem[] | Promise<readonly Problem[]>;
   createServer(context: ServiceContext<S>): Promise<Service<ConfigOf<S>>>;
 }
 
@@ -61,10 +63,20 @@ export function daemonCommand<S extends Settings>(
   };
 }
 
+/** Values are looked at together once each of them is right. */
+async function checkedConfiguration<S extends Settings>(
+  { service, settings, check }: DaemonDefinition<S>,
+  invocation: Invocation,
+): ReturnType<typeof readConfiguration<S>> {
+  const read = await readConfiguration(service, settings, invocation);
+  if (read.problems.length > 0 || check === undefined) return read;
+  return { ...read, problems: await check(read.resolved) };
+}
+
 async function run<S extends Settings>(definition: DaemonDefinition<S>, invocation: Invocation): Promise<number> {
   const { service, settings } = definition;
   const { extra } = invocation;
-  const { resolved, problems } = await readConfiguration(service, settings, invocation);
+  const { resolved, problems } = await checkedConfiguration(definition, invocation);
   if (problems.length > 0) return reportProblems(service, problems);
   if (extra.has('print-config')) {
     const effective = extra.has('json')
@@ -141,7 +153,7 @@ async function serve<S extends Settings>(
 
 /** SIGHUP: reads every layer again and applies what can change live; anything wrong changes nothing. */
 function reloadOnHangUp<S extends Settings>(
-  { service: name, settings }: DaemonDefinition<S>,
+  definition: DaemonDefinition<S>,
   invocation: Invocation,
   running: RunningConfiguration<S>,
   {
@@ -157,7 +169,7 @@ function reloadOnHangUp<S extends Settings>(
   },
 ): void {
   const reload = async (): Promise<void> => {
-    const { resolved, problems } = await readConfiguration(name, settings, invocation);
+    const { resolved, problems } = await checkedConfiguration(definition, invocation);
     if (problems.length > 0) {
       const lines = problems.map(formatProblem);
       log.error({ event: 'config-rejected', problems: lines }, `nothing changed: ${lines.join('; ')}`);

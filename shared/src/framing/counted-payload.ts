@@ -40,6 +40,11 @@ export interface CountedPayloadOptions {
   /** The longest line, in bytes without its terminator: 1 to 2^53-1, by default 1 MiB. */
   maxFrameBytes?: number | undefined;
   /**
+   * Whether the CR before an LF stays with the line, and counts towards its length: for a protocol with rules of its
+   * own for CR. By default it belongs to the terminator.
+   */
+  keepCr?: boolean | undefined;
+  /**
    * The most bytes put aside while paused: 0 to 2^53-1, by default 1 MiB. One chunk of the source is enough if the
    * source is paused as soon as `push` returns false.
    */
@@ -88,7 +93,7 @@ export class CountedPayloadDecoder {
     this.#visitLine = (bytes, start, end) => onLine(bytes.subarray(start, end));
     this.#lines = new DelimiterScanner({
       delimiter: Buffer.from('\n'),
-      stripCr: true,
+      stripCr: options.keepCr !== true,
       maxFrameBytes: this.maxFrameBytes,
       givesMemory: false,
       passOver: () => {

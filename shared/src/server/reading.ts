@@ -31,6 +31,9 @@ export interface Reading {
   readonly socket: Socket;
   /** Gives a large buffer back; to be called when nothing moved for a while. */
   shrink(): void;
+  /** Reads nothing more until `release`, whatever is sent meanwhile. */
+  hold(): void;
+  release(): void;
 }
 
 /**
@@ -77,13 +80,13 @@ export function startReading(accepted: Socket, mode: ReadingMode, onBytes: OnByt
 }
 
 function readByEvents(socket: Socket, onBytes: OnBytes): Reading {
-  const pauseUntilFlushed = flushGate(socket);
+  const gate = readGate(socket);
   socket.on('data', (bytes: Buffer) => {
     onBytes(bytes);
-    if (socket.writableLength > 0) pauseUntilFlushed();
+    if (socket.writableLength > 0) gate.pauseUntilFlushed();
   });
   socket.resume();
-  return { socket, shrink: () => {} };
+  return { socket, shrink: () => {}, hold: gate.hold, release: gate.release };
 }
 
 function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes): Reading {
@@ -124,7 +127,7 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
         if (bytesRead !== view.length || view.buffer !== buffer.buffer) view = buffer.subarray(0, bytesRead);
         onBytes(view);
         if (socket.writableLength === 0) return true;
-        pauseUntilFlushed();
+        gate.pauseUntilFlushed();
         return false;
       },
       // Asked once by the constructor, then after each callback, for the buffer of the next read.
@@ -134,11 +137,13 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
       },
     },
   } as object);
-  const pauseUntilFlushed = flushGate(socket);
+  const gate = readGate(socket);
   (accepted as unknown as SocketWithHandle)._handle = null;
 
   return {
     socket,
+    hold: gate.hold,
+    release: gate.release,
     shrink: () => {
       const possible = bufferSymbol !== undefined && shrinks < MAX_SHRINKS;
       if (step === 0 || !possible || socket.destroyed || socket.writableLength > 0) return;
@@ -155,24 +160,40 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
 
 const NOTHING = Buffer.alloc(0);
 
-/**
- * Backpressure: what the peer does not take, we do not read. The function that it gives pauses the
- * socket until everything written is flushed.
- */
-function flushGate(socket: Socket): () => void {
-  let paused = false;
-  const resume = (): void => {
-    if (!paused) return;
-    paused = false;
-    socket.resume();
+interface ReadGate {
+  /** Backpressure: what the peer does not take, we do not read. */
+  pauseUntilFlushed(): void;
+  hold(): void;
+  release(): void;
+}
+
+/** Two reasons not to read, each ended on its own: what was written is not flushed yet, and the service wants no more. */
+function readGate(socket: Socket): ReadGate {
+  let flushing = false;
+  let held = false;
+  const flushed = (): void => {
+    if (!flushing) return;
+    flushing = false;
+    if (!held) socket.resume();
   };
-  socket.on('drain', resume);
+  socket.on('drain', flushed);
   // After `end` there is no 'drain'.
-  socket.on('finish', resume);
-  return () => {
-    paused = true;
-    socket.pause();
-    // Nor is there one below the high-water mark: an empty write comes back when all before it are done.
-    if (!socket.writableNeedDrain && !socket.writableEnded) socket.write(NOTHING, resume);
+  socket.on('finish', flushed);
+  return {
+    pauseUntilFlushed: () => {
+      flushing = true;
+      socket.pause();
+      // Nor is there one below the high-water mark: an empty write comes back when all before it are done.
+      if (!socket.writableNeedDrain && !socket.writableEnded) socket.write(NOTHING, flushed);
+    },
+    hold: () => {
+      held = true;
+      socket.pause();
+    },
+    release: () => {
+      if (!held) return;
+      held = false;
+      if (!flushing) socket.resume();
+    },
   };
 }

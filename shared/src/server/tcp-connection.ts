@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Log } from '../daemon/log.ts';
 import { systemCode } from '../errors.ts';
-import { type ReadingMode, startReading } from './reading.ts';
+import { type Reading, type ReadingMode, startReading } from './reading.ts';
 import type { CloseReason } from './reasons.ts';
 
 /** What a service may do with a connection. */
@@ -14,12 +14,24 @@ export interface TcpConnection {
   readonly id: string;
   /** `ip:port` or `[ip6]:port`; `unknown` when the peer was gone before it was accepted. */
   readonly peer: string;
-  /** Sends bytes. Reading pauses by itself while the peer does not take them. */
-  write(bytes: Uint8Array | string): void;
+  /** So far: bytes read by us, and bytes taken by the kernel for sending. */
+  readonly bytes: { readonly in: number; readonly out: number };
+  /** Bytes that were written and that the kernel has not taken. */
+  readonly unsentBytes: number;
+  /**
+   * Sends bytes. Reading pauses by itself while the peer does not take them. `done` is called once, when their memory
+   * may be used again: the kernel has taken them, or the connection is gone.
+   */
+  write(bytes: Uint8Array | string, done?: () => void): void;
+  /** Reads nothing more until `release`: what the peer sends meanwhile waits with the kernel, and then with the peer. */
+  hold(): void;
+  release(): void;
   /** Ends our side after everything written was sent; the peer's side may stay open. */
   end(): void;
   /** Ends both sides after everything written was sent. */
   close(reason: CloseReason): void;
+  /** Ends both sides now, by a reset: the peer can't take what it has for the whole. */
+  reset(reason: CloseReason): void;
 }
 
 /** What a service does with what happens on a connection. */
@@ -28,8 +40,13 @@ export interface TcpHandler {
   onBytes(bytes: Uint8Array): void;
   /** The peer ended its side. Left out: our side is ended too, after everything written was sent. */
   onEnd?(): void;
-  /** True in the middle of something that a stop should wait for. Left out: silence ends it. */
+  /**
+   * True in the middle of something that a stop should wait for. Left out: silence ends it. What is cut in the middle
+   * of something, by a limit or at the end of a drain, is reset.
+   */
   isBusy?(): boolean;
+  /** A stop has begun: what is under way may end, and nothing new should begin. */
+  onDrain?(): void;
   /** After the last event, whatever the reason. */
   onClose?(reason: CloseReason): void;
 }
@@ -105,7 +122,7 @@ export class Connection implements TcpConnection {
   readonly peer: string;
   readonly source: string;
   readonly #socket: Socket;
-  readonly #shrink: () => void;
+  readonly #reading: Reading;
   #handler: TcpHandler | undefined;
   readonly #log: Log;
   readonly #openedAtMs: number;
@@ -130,9 +147,9 @@ export class Connection implements TcpConnection {
     this.#openedAtMs = nowMs;
     this.#movedAtMs = nowMs;
     this.#windowStartedMs = nowMs;
-    const { socket, shrink } = startReading(accepted, mode, (bytes) => this.#receive(bytes));
+    this.#reading = startReading(accepted, mode, (bytes) => this.#receive(bytes));
+    const { socket } = this.#reading;
     this.#socket = socket;
-    this.#shrink = shrink;
     socket.on('end', () => this.#guarded(() => (this.#handler?.onEnd ? this.#handler.onEnd() : this.end())));
     socket.on('error', (error) => {
       this.#open = false;
@@ -161,8 +178,22 @@ export class Connection implements TcpConnection {
     return { in: this.#socket.bytesRead, out: this.#takenAtEnd ?? this.#bytesTaken() };
   }
 
-  write(bytes: Uint8Array | string): void {
-    if (this.#open) this.#socket.write(bytes);
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array | string, done?: () => void): void {
+    if (this.#open) this.#socket.write(bytes, done);
+    // Not sooner: a service that goes on writing would keep the loop from telling it that the connection is gone.
+    else if (done !== undefined) setImmediate(done);
+  }
+
+  hold(): void {
+    this.#reading.hold();
+  }
+
+  release(): void {
+    this.#reading.release();
   }
 
   end(): void {
@@ -178,13 +209,32 @@ export class Connection implements TcpConnection {
     this.#socket.destroySoon();
   }
 
+  reset(reason: CloseReason): void {
+    this.#cut(reason, true);
+  }
+
   /** Ends it now, whatever waits to be sent. */
   abort(reason: CloseReason): void {
+    this.#cut(reason, this.#isBusy());
+  }
+
+  #isBusy(): boolean {
+    try {
+      return this.#handler?.isBusy?.() === true;
+    } catch {
+      // In the middle of something, for all that is known.
+      return true;
+    }
+  }
+
+  #cut(reason: CloseReason, byReset: boolean): void {
     if (this.#socket.destroyed) return;
     this.#reason ??= reason;
     this.#open = false;
     this.#takenAtEnd = this.#bytesTaken();
-    this.#socket.destroy();
+    // The system resets no socket whose end was sent already.
+    if (byReset && !this.#socket.writableEnded) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 
   /** Whether it moved less than --min-rate in the last rate window that is over. */
@@ -201,7 +251,7 @@ export class Connection implements TcpConnection {
       this.#moved = moved;
       this.#movedAtMs = nowMs;
     } else if (nowMs - this.#movedAtMs >= SHRINK_AFTER_MS) {
-      this.#shrink();
+      this.#reading.shrink();
     }
     this.#judgeRate(nowMs, limits);
     if (idleTimeoutMs > 0 && nowMs - this.#movedAtMs >= idleTimeoutMs) {
@@ -222,6 +272,11 @@ export class Connection implements TcpConnection {
     if (!over) return;
     this.#windowStartedMs = nowMs;
     this.#windowMoved = this.#moved;
+  }
+
+  /** Tells the service that a stop has begun. */
+  drain(): void {
+    this.#guarded(() => this.#handler?.onDrain?.());
   }
 
   /** In a drain: closes it if nothing is in flight. */

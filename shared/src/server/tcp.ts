@@ -296,6 +296,7 @@ export class TcpListener implements Service<ListenerConfig> {
     this.#drainStartedMs = this.#clock();
     clearInterval(this.#lookTimer);
     this.#lookTimer = setInterval(() => this.#look(), DRAIN_LOOK_INTERVAL_MS);
+    for (const connection of this.#connections) connection.drain();
     this.#look();
     this.#finishIfEmpty();
   }

@@ -216,3 +216,40 @@ describe('help and version', () => {
     expect(await printed('probe', '--version')).toBe('1.2.3\n');
   });
 });
+
+describe('a flag with a short form', () => {
+  const recursive = { ...settings.logPayload, short: 'r' };
+  const program: ProgramSyntax = {
+    name: 'files',
+    version: '1.2.3',
+    describe: 'files',
+    commands: [
+      {
+        name: 'get',
+        describe: 'get',
+        operands: ['PATH', '[LOCAL]'],
+        settings: { recursive },
+        extraFlags: {},
+        examples: [],
+      },
+    ],
+  };
+
+  test('is the flag, and takes no operand for its value', async () => {
+    expect(await parseCommandLine(program, ['get', '-r', 'photos'])).toMatchObject({
+      operands: ['photos'],
+      flags: [{ name: 'recursive', texts: ['true'] }],
+      problems: [],
+    });
+  });
+
+  test('is an operand behind --', async () => {
+    expect(await parseCommandLine(program, ['get', '--', '-r'])).toMatchObject({ operands: ['-r'], flags: [] });
+  });
+
+  test('stands in the help', async () => {
+    expect(await parseCommandLine(program, ['get', '--help'])).toMatchObject({
+      text: expect.stringContaining('(also -r)'),
+    });
+  });
+});

@@ -108,6 +108,21 @@ const EVENTS = [
 ];
 
 describe('counted payload', () => {
+  it('leaves the CR to the receiver when asked to, and counts it', () => {
+    const seen: string[] = [];
+    const options = { keepCr: true, maxFrameBytes: 3, onLine: (line: Buffer) => void seen.push(line.toString()) };
+    const input = Buffer.from('ab\r\nabc\na\rb\n\r\n');
+    for (let at = 0; at <= input.length; at += 1) {
+      seen.length = 0;
+      const session = new CountedPayloadDecoder(options);
+      session.push(input.subarray(0, at));
+      session.push(input.subarray(at));
+      expect(seen).toEqual(['ab\r', 'abc', 'a\rb', '\r']);
+    }
+    const session = new CountedPayloadDecoder(options);
+    expect(codeOf(() => session.push(Buffer.from('abc\r\n')))).toBe('FRAME_TOO_LONG');
+  });
+
   it.each([
     ['handled at once', {}],
     ['whose sink pauses after every run', { slowSink: true }],

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { seededBytes } from '../../../test/support/splits.ts';
 import { type Client, connectClient, until } from '../../../test/support/tcp.ts';
 import { type Cidr, parseCidr } from '../../src/inet/cidr.ts';
 import { BUFFER_SIZES_BYTES } from '../../src/server/reading.ts';
@@ -309,6 +310,41 @@ describe('drain', () => {
     expect(await harness.record('connection-closed')).toMatchObject({ reason: 'drained' });
   });
 
+  test('a service is told that a drain begins, once for each connection', async () => {
+    const told: string[] = [];
+    await using harness = await Harness.start({}, (connection) => ({
+      onBytes: (bytes) => connection.write(bytes),
+      onDrain: () => {
+        told.push(connection.id);
+        connection.write('bye');
+        connection.close('drained');
+      },
+    }));
+    await using one = await served(harness);
+    await using two = await served(harness);
+    harness.stop();
+    await harness.listener.closed;
+    expect(String(await one.end()).slice(-3)).toBe('bye');
+    expect(String(await two.end()).slice(-3)).toBe('bye');
+    expect(told).toEqual(['1', '2']);
+  });
+
+  test.each([true, false])(
+    'at the deadline a connection that is busy (%s) is reset, another is ended',
+    async (busy) => {
+      await using harness = await Harness.start({ drainTimeoutMs: 1_000 }, (connection) => ({
+        onBytes: (bytes) => connection.write(bytes),
+        isBusy: () => busy,
+      }));
+      await using client = await served(harness);
+      harness.stop();
+      harness.pass(1_000);
+      await harness.record('connection-closed');
+      await (busy ? client.gone() : client.end());
+      expect(client.error?.code).toBe(busy ? 'ECONNRESET' : undefined);
+    },
+  );
+
   test('with the drain switched off everything is cut at once', async () => {
     await using harness = await Harness.start({ drainTimeoutMs: 0 });
     await using client = await served(harness);
@@ -331,6 +367,78 @@ describe('drain', () => {
     harness.stop();
     await harness.listener.closed;
     expect(harness.events('connection-refused')[1]).toMatchObject({ refused: 2, intervalMs: 1_500 });
+  });
+});
+
+describe.each(modes)('what a service may do with a connection, --io %s', (io) => {
+  test('held, nothing more is read; released, everything that waited comes', async () => {
+    await using harness = await Harness.start({ io });
+    await using client = await served(harness);
+    const [connection] = harness.seen.connections;
+    connection?.hold();
+    client.socket.write('later');
+    await using other = await served(harness);
+    expect(other.receivedBytes).toBe(1);
+    expect(client.receivedBytes).toBe(1);
+    connection?.release();
+    await client.receive(6);
+    expect(String(client.bytes.subarray(1))).toBe('later');
+  });
+
+  test('held inside a read, and released before its reply is flushed, it goes on by itself', async () => {
+    const sent = seededBytes(4 * 1024 * 1024, 3);
+    await using harness = await Harness.start({ io }, (connection) => ({
+      onBytes: (bytes) => {
+        connection.hold();
+        // The memory of a read is lent: what waits is a copy.
+        connection.write(Buffer.from(bytes), () => connection.release());
+      },
+    }));
+    await using client = await connectClient(harness.port);
+    client.socket.end(sent);
+    expect((await client.end()).equals(sent)).toBe(true);
+  });
+
+  test('a service that writes on whatever becomes of it is told that the connection is gone', async () => {
+    let closed = false;
+    let writes = 0;
+    await using harness = await Harness.start({ io }, () => ({
+      onBytes: () => {},
+      onClose: () => {
+        closed = true;
+      },
+    }));
+    await using client = await connectClient(harness.port);
+    await harness.record('connection-opened');
+    const [connection] = harness.seen.connections;
+    const goOn = (): void => {
+      writes += 1;
+      if (!closed && writes < 100_000) connection?.write('x', goOn);
+    };
+    connection?.reset('stalled');
+    goOn();
+    await harness.record('connection-closed');
+    await client.gone();
+    expect(writes).toBeLessThan(100_000);
+  });
+
+  test('a write says when its memory is free: taken by the kernel, or the connection is gone', async () => {
+    await using harness = await Harness.start({ io });
+    await using client = await served(harness);
+    const [connection] = harness.seen.connections;
+    if (connection === undefined) throw new Error('nobody is connected');
+    await new Promise<void>((done) => connection.write('x', done));
+    client.socket.pause();
+    const waiting = new Promise<void>((done) => connection.write(Buffer.alloc(16 * 1024 * 1024), done));
+    expect(connection.unsentBytes).toBeGreaterThan(0);
+    connection.reset('stalled');
+    await waiting;
+    await new Promise<void>((done) => connection.write('too late', done));
+    expect(await harness.record('connection-closed')).toMatchObject({ reason: 'stalled' });
+    client.socket.resume();
+    await client.gone();
+    expect(client.error?.code).toBe('ECONNRESET');
+    expect(connection.bytes.in).toBe(1);
   });
 });
 
@@ -365,7 +473,7 @@ describe('faults of a service', () => {
     harness.pass(DRAIN_QUIET_MS);
     expect(await harness.record('connection-closed')).toMatchObject({ reason: 'internal-error' });
     await harness.listener.closed;
-    await client.end();
+    await client.gone();
   });
 });
 

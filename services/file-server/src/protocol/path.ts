@@ -15,6 +15,9 @@ export interface FilePath {
 }
 
 const unreserved = /^[A-Za-z0-9._~-]$/;
+/** A name, and a path, that are written as they are: almost every one. */
+const plainName = /^[A-Za-z0-9._~-]+$/;
+const plainPath = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
 
 /** One name as it stands on the wire. */
 export function encodeName(name: Uint8Array): string {
@@ -28,11 +31,9 @@ export function encodeName(name: Uint8Array): string {
 
 /** @throws FileError BADNAME for an encoding that is broken, and for a name that stands for no file. */
 export function decodePath(text: string): FilePath {
-  const names = text
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decodeName);
-  return pathOf(names);
+  const names: Buffer[] = [];
+  for (const part of text.split('/')) if (part !== '') names.push(decodeName(part));
+  return plainPath.test(text) ? { names, text } : pathOf(names);
 }
 
 export function pathOf(names: readonly Buffer[]): FilePath {
@@ -40,6 +41,10 @@ export function pathOf(names: readonly Buffer[]): FilePath {
 }
 
 function decodeName(part: string): Buffer {
+  if (plainName.test(part)) {
+    if (part === '.' || part === '..') throw new FileError('BADNAME', '"." and ".." are no names here');
+    return Buffer.from(part, 'latin1');
+  }
   if (!/^(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+$/.test(part)) {
     throw new FileError('BADNAME', 'a path is letters, digits, "-._~", "/" and "%" with two hex digits');
   }

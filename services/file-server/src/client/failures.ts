@@ -1,0 +1,85 @@
+/** What goes wrong between the client and a server, and whether another attempt is of use. */
+import { escapeBytes } from '@small-servers/shared/daemon/escape';
+import { AppError, type ErrorCode } from '@small-servers/shared/errors';
+import type { FileErrorCode, Retry } from '../protocol/codes.ts';
+import type { Reply } from '../protocol/reply-parser.ts';
+
+/** Of what a server says, at most so much is shown. */
+const MAX_SHOWN_BYTES = 300;
+
+/** The server answered ERR. */
+export class Refusal extends AppError {
+  /** As it stands in the reply: a later server may have codes that this client does not know. */
+  readonly refusal: string;
+  readonly retry: Retry;
+
+  constructor({ code, retry, text }: Extract<Reply, { kind: 'error' }>) {
+    const words = escapeBytes(Buffer.from(text, 'latin1'), MAX_SHOWN_BYTES);
+    const hint = hints[code as FileErrorCode];
+    super('FILE_REFUSED', `${code}${words === '' ? '' : `: ${words}`}${hint === undefined ? '' : ` (${hint})`}`);
+    this.refusal = code;
+    this.retry = retry;
+  }
+}
+
+/** What the server would have said, had it been asked. */
+export function refused(code: FileErrorCode, text: string): Refusal {
+  return new Refusal({ kind: 'error', code, retry: 'no', fields: new Map(), text });
+}
+
+/** What the person at the keyboard can do about it. */
+const hints: Partial<Record<FileErrorCode, string>> = {
+  AUTH: 'give the token with --token-file FILE or in SMALL_SERVERS_FILE_TOKEN',
+  READONLY: 'the server was started without --writable',
+};
+
+/** The server sent what no server of this protocol sends. Trying again would trust it once more, so nobody does. */
+export function violation(target: string, what: string): AppError {
+  return new AppError('PROTOCOL_VIOLATED', `${target}: the server broke the protocol: ${what}`);
+}
+
+export function corrupted(what: string): AppError {
+  return new AppError('FILE_CORRUPTED', what);
+}
+
+/** A file or folder on this side. */
+export function localFailure(what: string, cause?: unknown): AppError {
+  const why = cause instanceof Error ? `: ${cause.message}` : '';
+  return new AppError('LOCAL_FILE_FAILED', `${what}${why}`, { cause });
+}
+
+export function interrupted(): AppError {
+  return new AppError('TRANSFER_INTERRUPTED', 'interrupted');
+}
+
+/** The connection ended before it was this request's turn: it can not have been the reason. */
+export class NotReached extends AppError {
+  constructor(cause: Error) {
+    super('CONNECTION_LOST', cause.message, { cause });
+  }
+}
+
+/** No connection at all, from the first on. */
+export class Unreachable extends AppError {
+  constructor(cause: AppError) {
+    super(cause.code, cause.message, { cause });
+  }
+}
+
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'CONNECTION_LOST',
+  'CONNECTION_REFUSED',
+  'CONNECTION_TIMED_OUT',
+  'HOST_UNREACHABLE',
+]);
+
+/** Whether the same request may succeed on another attempt. A full disk (`later` too) is for a person to mend. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof Refusal) return error.retry === 'later' && error.refusal !== 'NOSPACE';
+  return wasCut(error) && !(error instanceof Unreachable);
+}
+
+/** The connection is gone, so what else was asked on it has to be asked again. */
+export function wasCut(error: unknown): boolean {
+  return error instanceof AppError && passing.has(error.code);
+}

@@ -1,0 +1,119 @@
+/** A file that fits into memory: nothing of it is on disk before all of it is here and its digest is right. */
+import { hash } from 'node:crypto';
+import { closeSync, constants, fsyncSync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { systemCode } from '@small-servers/shared/errors';
+import type { Connection } from './connection.ts';
+import { askDigest } from './digest.ts';
+import { displayName } from './display-name.ts';
+import { corrupted, localFailure } from './failures.ts';
+import type { Fetch, FetchPlan, FetchPolicy } from './fetch-plan.ts';
+import { partName } from './part-name.ts';
+import { getRange, type RangeReceiver } from './range.ts';
+
+/** Up to here a file is written in one go. */
+export const SMALL_FILE_BYTES = 256 * 1024;
+
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/** Used again by the next file that arrives on any connection. */
+const buffers: Buffer[] = [];
+
+export class SmallFetch implements Fetch, RangeReceiver {
+  readonly resumedBytes = 0;
+  readonly part = undefined;
+  readonly #plan: FetchPlan;
+  readonly #policy: FetchPolicy;
+  #buffer: Buffer | undefined;
+  #length = 0;
+  #wantedSha256: string | undefined;
+
+  constructor(plan: FetchPlan, policy: FetchPolicy) {
+    this.#plan = plan;
+    this.#policy = policy;
+    this.#wantedSha256 = policy.verify === 'crc32' ? undefined : plan.entry.sha256;
+  }
+
+  get movedBytes(): number {
+    return 0;
+  }
+
+  run(connection: Connection): Promise<void> {
+    const { path, entry } = this.#plan;
+    if (this.#policy.verify === 'sha256' && this.#wantedSha256 === undefined) {
+      // Replies keep their order: this one is here before the file is.
+      askDigest(connection, path, 'sha256', entry.sizeBytes).then(
+        (digest) => {
+          this.#wantedSha256 = digest;
+        },
+        () => {},
+      );
+    }
+    const done = getRange(connection, { path, offset: 0, sizeBytes: entry.sizeBytes, etag: entry.etag }, this);
+    return done.finally(() => this.#release());
+  }
+
+  write(bytes: Buffer): undefined {
+    this.#buffer ??= buffers.pop() ?? Buffer.allocUnsafeSlow(SMALL_FILE_BYTES);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+    this.#policy.onBytes(bytes.length);
+  }
+
+  complete(known: string | undefined): void {
+    const bytes = (this.#buffer ?? Buffer.alloc(0)).subarray(0, this.#length);
+    const wanted = this.#wantedSha256 ?? (this.#policy.verify === 'crc32' ? undefined : known);
+    if (wanted !== undefined) {
+      const actual = hash('sha256', bytes, 'hex');
+      if (actual !== wanted) throw corrupted(`its sha256 is ${actual}, and the server says it should be ${wanted}`);
+    }
+    try {
+      this.#put(bytes);
+    } catch (error) {
+      throw localFailure(displayName(this.#plan.name), error);
+    }
+  }
+
+  close(): void {}
+
+  discard(): void {
+    this.#policy.onBytes(-this.#length);
+    this.#length = 0;
+  }
+
+  #put(bytes: Buffer): void {
+    const { entry, folderNames, name } = this.#plan;
+    const { target, fsync } = this.#policy;
+    const folder = target.directory(folderNames);
+    const place = target.at(folder, name);
+    const part = folder.at(partName(name, entry.etag));
+    const descriptor = openNew(part);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at, at);
+      futimesSync(descriptor, entry.modifiedMs / 1000, entry.modifiedMs / 1000);
+      if (fsync === 'each') fsyncSync(descriptor);
+    } catch (error) {
+      unlinkSync(part);
+      throw error;
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(part, place);
+  }
+
+  #release(): void {
+    if (this.#buffer !== undefined) buffers.push(this.#buffer);
+    this.#buffer = undefined;
+    this.#length = 0;
+  }
+}
+
+/** Makes a file that is not there yet; one left over from a crash is of no use at this size. */
+function openNew(path: Buffer): number {
+  try {
+    return openSync(path, NEW_FILE, 0o666);
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error;
+    unlinkSync(path);
+    return openSync(path, NEW_FILE, 0o666);
+  }
+}

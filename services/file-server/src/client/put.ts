@@ -1,0 +1,206 @@
+/** What `put` does: one file, standard input, or a folder. */
+import { statSync } from 'node:fs';
+import type { ClientContext } from '@small-servers/shared/cli/client-command';
+import { showProgress } from '@small-servers/shared/client/progress';
+import { type Endpoint, formatHostPort } from '@small-servers/shared/config/endpoint';
+import { exitCodes } from '@small-servers/shared/errors';
+import type { FilePath } from '../protocol/path.ts';
+import { chooseSha256 } from '../store/sha256.ts';
+import { displayPath } from './display-name.ts';
+import { about, errorFields, FailedFiles } from './failed-files.ts';
+import { interrupted, localFailure } from './failures.ts';
+import { figures } from './get.ts';
+import { Lanes } from './lanes.ts';
+import { formatBytes, TransferMeter } from './meter.ts';
+import { makeWithParents } from './mkdir-command.ts';
+import { PutJob } from './put-job.ts';
+import type { PutPlan, PutPolicy, PutResult } from './put-plan.ts';
+import { cutStream, putStream } from './put-stream.ts';
+import { putTree } from './put-tree.ts';
+import { again, connector, keepOpen, withConnection } from './session.ts';
+import type { putSettings } from './settings.ts';
+import { UploadNotes, uploadNotesFolder } from './upload-notes.ts';
+
+interface PutOperands {
+  readonly endpoint: Endpoint;
+  readonly local: string;
+  readonly path: FilePath;
+}
+
+type PutContext = ClientContext<typeof putSettings, PutOperands>;
+
+/** One file. */
+export async function putFile(context: PutContext): Promise<number> {
+  const { operands, json, print, signal, terminal } = context;
+  const { local, path } = operands;
+  const plan: PutPlan = { path, localPath: local, sizeBytes: sizeOf(local), followLinks: true };
+  const meter = new TransferMeter();
+  meter.totalFiles = 1;
+  meter.totalBytes = plan.sizeBytes;
+  meter.isOpen = false;
+  const lanes = lanesOf(context, 1);
+  const finished = Promise.withResolvers<PutResult>();
+  const wipe = showProgress({ terminal, fraction: () => meter.fraction, label: () => meter.label() });
+  await lanes.add(new PutJob(plan, policyOf(context, meter), finished.resolve)).catch(() => {});
+  lanes.close();
+  await lanes.run().finally(wipe);
+  const result = await finished.promise;
+  if (result.error !== undefined) throw about(displayPath(path), failure(result, signal));
+  print(json ? `${JSON.stringify(fileRecord(result))}\n` : fileSentence(result, meter));
+  return exitCodes.success;
+}
+
+/** Standard input, to its end. */
+export async function putStandardInput(context: PutContext): Promise<number> {
+  const { operands, json, print, config, signal, input, terminal } = context;
+  const { path, endpoint } = operands;
+  const meter = new TransferMeter();
+  const onBytes = (count: number): void => {
+    meter.bytes += count;
+  };
+  const makeDigest = chooseSha256(process).maker;
+  const wipe = showProgress({ terminal, fraction: () => 0, label: () => formatBytes(meter.bytes) });
+  try {
+    const { bytes, etag } = await withConnection(connector(endpoint, config, signal), (connection) =>
+      putStream(connection, path, input, { existing: config.existing, makeDigest, onBytes }),
+    );
+    const record = { path: path.text, outcome: 'stored', bytes, etag };
+    print(
+      json ? `${JSON.stringify(record)}\n` : `${displayPath(path)}: ${formatBytes(bytes)}, ${figures(bytes, meter)}\n`,
+    );
+    return exitCodes.success;
+  } catch (error) {
+    throw about(displayPath(path), signal.aborted ? interrupted() : cutStream(error as Error));
+  } finally {
+    wipe();
+  }
+}
+
+/** A folder and what is in it. */
+export async function putFolder(context: PutContext): Promise<number> {
+  const { config, operands, json, signal, print, warn, terminal } = context;
+  const { path, local, endpoint } = operands;
+  if (statSync(local, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw localFailure(`${local}: it is no folder`);
+  const connect = keepOpen(connector(endpoint, config, signal));
+  const meter = new TransferMeter();
+  const failed = new FailedFiles(json ? () => {} : warn);
+  const counts = { stored: 0, same: 0, kept: 0, skipped: 0 };
+  const record = (fields: object): void => {
+    if (json) print(`${JSON.stringify(fields)}\n`);
+  };
+  if (path.names.length > 0) {
+    await again({ retries: config.retries, signal }, async () => makeWithParents(await connect(), path)).catch(
+      (error) => {
+        throw about(displayPath(path), error);
+      },
+    );
+  }
+  const lanes = lanesOf(context, config.parallel);
+  const policy = policyOf(context, meter);
+  const wipe = showProgress({ terminal, fraction: () => meter.fraction, label: () => meter.label() });
+  const running = lanes.run();
+  try {
+    await putTree(lanes, { root: path, localRoot: local, connect, retries: config.retries }, policy, {
+      planned: (sizeBytes) => {
+        meter.totalFiles += 1;
+        meter.totalBytes += sizeBytes;
+      },
+      skipped: (skipped) => {
+        counts.skipped += 1;
+        record({ path: skipped.text, outcome: 'skipped' });
+      },
+      folderFailed: (folder, error) => {
+        failed.add(displayPath(folder), error);
+        record({ path: folder.text, outcome: 'failed', error: errorFields(error) });
+      },
+      finished: (result) => {
+        meter.files += 1;
+        if (result.outcome !== 'failed') counts[result.outcome] += 1;
+        else if (lanes.fatal === undefined || result.isResumable === true) {
+          failed.add(displayPath(result.plan.path), failure(result, signal));
+        }
+        record(fileRecord(result));
+      },
+    });
+    meter.isOpen = false;
+  } catch (error) {
+    lanes.stop(error as Error);
+  } finally {
+    lanes.close();
+    await running;
+    wipe();
+    connect.close();
+  }
+  record({ summary: { ...counts, failed: failed.count, bytes: meter.bytes, durationMs: Math.round(meter.elapsedMs) } });
+  if (!json) print(folderSentence(counts, failed.count, meter));
+  if (lanes.fatal !== undefined) throw about(displayPath(path), lanes.fatal);
+  return failed.count > 0 ? exitCodes.failed : exitCodes.success;
+}
+
+function lanesOf({ config, operands, signal }: PutContext, lanes: number): Lanes {
+  return new Lanes({ lanes, connect: connector(operands.endpoint, config, signal), retries: config.retries, signal });
+}
+
+function policyOf({ config, operands, signal }: PutContext, meter: TransferMeter): PutPolicy {
+  return {
+    target: formatHostPort(operands.endpoint),
+    existing: config.existing,
+    digestFirst: config.digestFirst,
+    notes: new UploadNotes(uploadNotesFolder()),
+    makeDigest: chooseSha256(process).maker,
+    signal,
+    onBytes: (count) => {
+      meter.bytes += count;
+    },
+  };
+}
+
+/** What cannot be looked at here is told when it is opened. */
+function sizeOf(path: string): number {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) throw localFailure(`${path}: there is no such file`);
+  if (stats.isDirectory()) throw localFailure(`${path}: it is a folder; give -r to send what is in it`);
+  return stats.size;
+}
+
+function failure({ error, isResumable }: PutResult, signal: AbortSignal): Error {
+  const cause = signal.aborted ? interrupted() : (error as Error);
+  return isResumable === true
+    ? about('', cause, '; the server keeps what came, and the same command goes on behind it')
+    : cause;
+}
+
+function fileRecord({ plan, outcome, resumedBytes, etag, error, isResumable }: PutResult): object {
+  return {
+    path: plan.path.text,
+    outcome,
+    bytes: plan.sizeBytes,
+    resumedBytes,
+    ...(etag === undefined ? {} : { etag }),
+    ...(error === undefined ? {} : { resumable: isResumable ?? false, error: errorFields(error) }),
+  };
+}
+
+const outcomes = { same: 'is there already, the same', kept: 'is there already and stays as it is' } as const;
+
+function fileSentence({ plan, outcome, resumedBytes }: PutResult, meter: TransferMeter): string {
+  const start = `${displayPath(plan.path)}: ${formatBytes(plan.sizeBytes)}`;
+  if (outcome === 'same' || outcome === 'kept') return `${start}, ${outcomes[outcome]}\n`;
+  const resumed = resumedBytes === 0 ? '' : `, ${formatBytes(resumedBytes)} of it before`;
+  return `${start}${resumed}, ${figures(plan.sizeBytes - resumedBytes, meter)}\n`;
+}
+
+function folderSentence(
+  { stored, same, kept, skipped }: Readonly<Record<'stored' | 'same' | 'kept' | 'skipped', number>>,
+  failed: number,
+  meter: TransferMeter,
+): string {
+  const others = [
+    same === 0 ? '' : `${same} there already, the same`,
+    kept === 0 ? '' : `${kept} there already`,
+    skipped === 0 ? '' : `${skipped} links and special files left out`,
+    failed === 0 ? '' : `${failed} failed`,
+  ].filter((part) => part !== '');
+  return `${stored} files, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
+}

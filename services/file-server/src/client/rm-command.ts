@@ -1,0 +1,69 @@
+/** `file-server rm`: deletes files and, with -r, folders. */
+import { clientCommand } from '@small-servers/shared/cli/client-command';
+import { type FilePath, pathOf } from '../protocol/path.ts';
+import type { RemoteEntry } from '../protocol/reply-entry.ts';
+import type { Connection } from './connection.ts';
+import { forEachPath } from './each-path.ts';
+import { Refusal } from './failures.ts';
+import { listTree } from './listing.ts';
+import { parseRemotePaths, parseTarget } from './operands.ts';
+import { connector, withConnection } from './session.ts';
+import { removeSettings } from './settings.ts';
+
+/** Asked for ahead of their replies. */
+const AHEAD = 256;
+
+export const rm = clientCommand({
+  name: 'rm',
+  describe: 'delete files, or folders with -r',
+  operands: ['HOST:PORT', 'PATH...'],
+  settings: removeSettings,
+  examples: [
+    ['file-server rm 127.0.0.1:7021 draft.txt', 'one file'],
+    ['file-server rm 127.0.0.1:7021 old -r', 'a folder and everything in it'],
+  ],
+  epilogue: 'Exit codes: 0 all are gone, 1 some are not, 78 bad usage.',
+  parseOperands: ([target, ...paths], problems, { encoded }) => ({
+    endpoint: parseTarget(target, problems),
+    paths: parseRemotePaths(paths, encoded, problems),
+  }),
+  run: (context) => {
+    const { config, operands, json, signal, print } = context;
+    return withConnection(connector(operands.endpoint, config, signal), (connection) =>
+      forEachPath(context, operands.paths, async (path) => {
+        const removed = await remove(connection, path, signal, config);
+        if (json) print(`${JSON.stringify({ path: path.text, removed })}\n`);
+      }),
+    );
+  },
+});
+
+/** @returns how many entries are gone */
+async function remove(
+  connection: Connection,
+  path: FilePath,
+  signal: AbortSignal,
+  { recursive, maxFiles }: { readonly recursive: boolean; readonly maxFiles: number },
+): Promise<number> {
+  try {
+    await connection.ask(`DEL ${path.text}`);
+    return 1;
+  } catch (error) {
+    const isFolder = error instanceof Refusal && error.refusal === 'ISDIR';
+    if (!isFolder || !recursive) throw error;
+  }
+  const all: RemoteEntry[] = [];
+  const source = { connect: () => Promise.resolve(connection), retries: 0, signal };
+  for await (const page of listTree(source, path, maxFiles)) all.push(...page);
+  // From the end: what a folder holds comes after it, and goes before it.
+  const lines = all.toReversed().map(({ kind: type, path: { names } }) => {
+    return `${type === 'directory' ? 'RMDIR' : 'DEL'} ${pathOf([...path.names, ...names]).text}`;
+  });
+  for (let at = 0; at < lines.length; at += AHEAD) {
+    const outcomes = await Promise.allSettled(lines.slice(at, at + AHEAD).map((line) => connection.ask(line)));
+    const refusal = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (refusal !== undefined) throw refusal.reason;
+  }
+  await connection.ask(`RMDIR ${path.text}`);
+  return all.length + 1;
+}

@@ -1,0 +1,26 @@
+/** A name that is taken on the server: by the same content, or by another. */
+import type { FilePath } from '../protocol/path.ts';
+import type { Connection } from './connection.ts';
+import { askDigest } from './digest.ts';
+import { Refusal } from './failures.ts';
+import { askEntry } from './fetch.ts';
+
+/** Whether the server has exactly this content under this name. @throws Refusal, and what ends the connection */
+export async function isThereAlready(
+  connection: Connection,
+  path: FilePath,
+  sizeBytes: number,
+  digest: () => string | Promise<string>,
+): Promise<boolean> {
+  const entry = await askEntry(connection, path);
+  if (entry.kind !== 'file' || entry.sizeBytes !== sizeBytes) return false;
+  const theirs = entry.sha256 ?? (await askDigest(connection, path, 'sha256', sizeBytes));
+  return theirs === (await digest());
+}
+
+export function isTaken(error: unknown): boolean {
+  return error instanceof Refusal && error.refusal === 'EXISTS';
+}
+
+/** What the person can do, behind what the server said. */
+export const REPLACE_HINT = 'another content has this name there; --existing replace puts this one in its place';

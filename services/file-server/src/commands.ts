@@ -1,0 +1,349 @@
+/** What each verb does: a table beside that of the protocol. Undefined where it is done at once. */
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { FileShrank, readFully } from './download.ts';
+import { FileError } from './protocol/codes.ts';
+import { MAX_LINE_BYTES } from './protocol/command.ts';
+import { helpText } from './protocol/help.ts';
+import type { FilePath } from './protocol/path.ts';
+import { crc32Text, data, entryPairs, item, ok, timeText } from './protocol/reply.ts';
+import { type Arguments, type VerbName, verbs } from './protocol/verbs.ts';
+import type { Session } from './session.ts';
+import type { OpenedFile, Precondition, Upload } from './store/store.ts';
+import { findToken } from './tokens.ts';
+import type { Outcome, Transfer } from './transfers.ts';
+
+type Handler<V extends VerbName> = (session: Session, args: Arguments<V>) => Promise<void> | undefined;
+
+const NO_SUCH_FILE: Precondition = { kind: 'none' };
+
+/** Entries asked of the store at a time: some 100 KiB of ITEM lines. */
+const LIST_PAGE_ENTRIES = 1_000;
+
+/** Up to here header, content and closing line are one write, and the file is read in one go. */
+const SMALL_FILE_BYTES = 64 * 1024;
+
+/** Longest closing of a DATA reply: CRLF, "OK crc32=", 8 digits, CRLF. */
+const CLOSING_BYTES = 21;
+
+export const handlers: { readonly [V in VerbName]: Handler<V> } = {
+  HELP: (session) => {
+    session.reply(`${data(helpText.length, {})}${helpText}\r\n${ok()}`);
+    return undefined;
+  },
+
+  CAPS: (session) => {
+    const { writable, auth, tokens, maxFileSizeBytes, maxFilesPerConnection, stallTimeoutMs } = session.context.limits;
+    session.reply(
+      ok({
+        protocol: 1,
+        verbs: Object.keys(verbs).join(','),
+        writable: writable ? 'yes' : 'no',
+        auth: tokens.length === 0 ? 'none' : auth,
+        authenticated: session.authenticated ? 'yes' : 'no',
+        maxline: MAX_LINE_BYTES,
+        maxsize: maxFileSizeBytes || undefined,
+        maxfiles: maxFilesPerConnection || undefined,
+        stallms: stallTimeoutMs || undefined,
+      }),
+    );
+    return undefined;
+  },
+
+  PING: (session) => {
+    session.reply(ok());
+    return undefined;
+  },
+
+  QUIT: (session) => {
+    session.reply(ok());
+    session.finish('server-closed');
+    return undefined;
+  },
+
+  AUTH: (session, { token }) => {
+    const { tokens } = session.context.limits;
+    if (tokens.length === 0) session.reply(ok({ auth: 'none' }));
+    else session.authenticate(findToken(tokens, token));
+    return undefined;
+  },
+
+  DF: async (session) => {
+    const { freeBytes, quotaBytes, usedBytes } = await session.context.store.space();
+    session.reply(ok({ free: freeBytes, used: usedBytes, quota: quotaBytes || undefined }));
+  },
+
+  LIST: async (session, { path, after: from, n, depth = 1 }) => {
+    let after = from;
+    let left = n ?? Number.POSITIVE_INFINITY;
+    let count = 0;
+    for (;;) {
+      const limit = Math.min(left, LIST_PAGE_ENTRIES);
+      const { entries, more } = await session.context.store.list(path, { after, limit, depth });
+      let text = '';
+      for (const entry of entries) text += item(entry);
+      session.reply(text);
+      count += entries.length;
+      left -= entries.length;
+      after = entries.at(-1)?.path.text ?? after;
+      if (!more || left === 0) {
+        session.reply(ok({ count, more: more ? 'yes' : 'no', after: more ? after : undefined }));
+        return;
+      }
+      await session.flushed();
+      if (session.gone) return;
+    }
+  },
+
+  STAT: async (session, { path }) => {
+    session.reply(ok(entryPairs(await session.context.store.stat(path))));
+  },
+
+  SUM: async (session, { path, alg = 'sha256' }) => {
+    const file = await session.context.store.open(path);
+    try {
+      const { etag, sizeBytes } = file.entry;
+      const digest = alg === 'crc32' ? await crc32Of(session, file) : await sha256Of(session, file);
+      if (!session.gone) session.reply(ok({ [alg]: digest, size: sizeBytes, etag }));
+    } catch (error) {
+      if (error instanceof FileShrank) throw new FileError('CHANGED', 'the file shrank meanwhile', { cause: error });
+      throw error;
+    } finally {
+      closeQuietly(session, file);
+    }
+  },
+
+  GET: (session, args) =>
+    transferring(session, 'GET', args.path, (file, transfer) => get(session, file, args, transfer)),
+
+  CAT: async (session, { path }) =>
+    transferring(session, 'CAT', path, async (file) => {
+      const lengthBytes = file.entry.sizeBytes;
+      session.flush();
+      await session.downloader.send({ file, offset: 0, lengthBytes, sum: false });
+      await session.flushed();
+      if (session.gone) return { outcome: 'cut', bytes: session.downloader.takenBytes };
+      session.finish('server-closed');
+      return { outcome: 'complete', bytes: lengthBytes };
+    }),
+
+  PUT: async (session, { path, length, if: precondition = NO_SUCH_FILE, sha256 }) => {
+    const transfer = session.context.transfers.begin('PUT', path.text, session.connection);
+    const sizeBytes = length === 'chunked' ? undefined : length;
+    const upload = await granted(session, transfer, length, () =>
+      session.context.store.createUpload({ path, sizeBytes, precondition, sha256 }),
+    );
+    if (upload !== undefined) await session.receive(upload, length === 'chunked' ? 'chunked' : 'counted', transfer);
+  },
+
+  TEXT: async (session, { path, if: precondition = NO_SUCH_FILE }) => {
+    const transfer = session.context.transfers.begin('TEXT', path.text, session.connection);
+    const upload = await granted(session, transfer, 'text', () =>
+      session.context.store.createUpload({ path, precondition }),
+    );
+    if (upload !== undefined) await session.receive(upload, 'text', transfer);
+  },
+
+  RESUME: async (session, { id }) => {
+    const transfer = session.context.transfers.begin('RESUME', `id:${id}`, session.connection);
+    const upload = await granted(session, transfer, 0, () => session.context.store.resumeUpload(id));
+    if (upload === undefined) return;
+    const { path, sizeBytes } = upload.request;
+    const named: Transfer = { ...transfer, path: path.text };
+    await session.receive(upload, sizeBytes === undefined ? 'chunked' : 'counted', named);
+  },
+
+  ABORT: async (session, { id }) => {
+    await session.context.store.abortUpload(id);
+    session.reply(ok());
+  },
+
+  MKDIR: async (session, { path }) => {
+    const entry = await session.context.store.makeDirectory(path);
+    session.context.transfers.changed('MKDIR', path.text, session.connection);
+    session.reply(ok(entryPairs(entry)));
+  },
+
+  RMDIR: async (session, { path }) => {
+    await session.context.store.removeDirectory(path);
+    session.context.transfers.changed('RMDIR', path.text, session.connection);
+    session.reply(ok());
+  },
+
+  DEL: async (session, { path, if: etag }) => {
+    await session.context.store.remove(path, etag);
+    session.context.transfers.changed('DEL', path.text, session.connection);
+    session.reply(ok());
+  },
+
+  MOVE: async (session, { from, to, if: precondition = NO_SUCH_FILE }) => {
+    const entry = await session.context.store.move(from, to, precondition);
+    session.context.transfers.changed('MOVE', from.text, session.connection, to.text);
+    session.reply(ok(entryPairs(entry)));
+  },
+};
+
+/** What the store grants, or its refusal as the answer; the payload is on its way in either case. */
+async function granted(
+  session: Session,
+  transfer: Transfer,
+  following: number | 'chunked' | 'text',
+  ask: () => Promise<Upload>,
+): Promise<Upload | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    const fault = session.faultOf(error);
+    session.context.transfers.end(transfer, 'refused', 0, fault.code);
+    if (!session.gone) session.refuse(fault, following);
+    return undefined;
+  }
+}
+
+interface Ended {
+  readonly outcome: Outcome;
+  readonly bytes: number;
+  /** The answer, where none was given yet. */
+  readonly error?: FileError;
+}
+
+/** Opens a file for a transfer, and sees to its record whatever becomes of it. */
+async function transferring(
+  session: Session,
+  verb: VerbName,
+  path: FilePath,
+  send: (file: OpenedFile, transfer: Transfer) => Promise<Ended>,
+): Promise<void> {
+  const { transfers } = session.context;
+  const transfer = transfers.begin(verb, path.text, session.connection);
+  let file: OpenedFile;
+  try {
+    file = await session.context.store.open(path);
+  } catch (error) {
+    const fault = session.faultOf(error);
+    transfers.end(transfer, 'refused', 0, fault.code);
+    if (verb === 'CAT') session.lastWord(fault, 'server-closed');
+    else session.fail(fault);
+    return;
+  }
+  try {
+    const { outcome, bytes, error } = await send(file, transfer);
+    transfers.end(transfer, outcome, bytes, error?.code);
+    if (error !== undefined) session.fail(error);
+  } catch (error) {
+    // In the middle of what was promised there is no place for an answer: the peer hears of it by the reset.
+    const code = error instanceof FileShrank ? 'CHANGED' : session.faultOf(error).code;
+    transfers.end(transfer, 'cut', session.downloader.takenBytes, code);
+    session.cut('cut-short');
+  } finally {
+    closeQuietly(session, file);
+  }
+}
+
+/** Nobody waits for it, and nothing depends on it. */
+function closeQuietly(session: Session, file: OpenedFile): void {
+  file.close().catch((error: unknown) => session.faultOf(error));
+}
+
+async function get(
+  session: Session,
+  file: OpenedFile,
+  { off = 0, len = Number.POSITIVE_INFINITY, if: wanted, ifnot }: Arguments<'GET'>,
+  transfer: Transfer,
+): Promise<Ended> {
+  const { etag, sizeBytes, modifiedMs, sha256 } = file.entry;
+  if (wanted !== undefined && wanted !== etag) {
+    session.fail(new FileError('CHANGED', 'it is not the file it was'), { etag });
+    return { outcome: 'refused', bytes: 0 };
+  }
+  if (ifnot === etag) {
+    session.reply(ok({ unchanged: 'yes', etag }));
+    return { outcome: 'unchanged', bytes: 0 };
+  }
+  if (off > sizeBytes) {
+    session.fail(new FileError('OFFSET', 'the file ends before that'), { size: sizeBytes });
+    return { outcome: 'refused', bytes: 0 };
+  }
+  transfer.offset = off;
+  const lengthBytes = Math.min(len, sizeBytes - off);
+  const header = data(lengthBytes, { off, size: sizeBytes, mtime: timeText(modifiedMs), etag, sha256 });
+  const range = { file, offset: off, lengthBytes };
+  return lengthBytes <= SMALL_FILE_BYTES ? getSmall(session, range, header) : getLarge(session, range, header);
+}
+
+interface Range {
+  readonly file: OpenedFile;
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+/** Everything in one write; nothing was promised before the content is here. */
+async function getSmall(session: Session, { file, offset, lengthBytes }: Range, header: string): Promise<Ended> {
+  const reply = Buffer.allocUnsafe(header.length + lengthBytes + CLOSING_BYTES);
+  const content = reply.subarray(header.length, header.length + lengthBytes);
+  try {
+    await readFully(file, content, offset);
+  } catch (error) {
+    if (!(error instanceof FileShrank)) throw error;
+    const changed = new FileError('CHANGED', 'the file shrank meanwhile', { cause: error });
+    return { outcome: 'failed', bytes: 0, error: changed };
+  }
+  reply.write(header, 0, 'latin1');
+  reply.write(closing(crc32(content)), header.length + lengthBytes, 'latin1');
+  session.send(reply);
+  return { outcome: session.gone ? 'cut' : 'complete', bytes: lengthBytes };
+}
+
+async function getLarge(session: Session, range: Range, header: string): Promise<Ended> {
+  const { file, lengthBytes } = range;
+  const { etag, sizeBytes, modifiedMs } = file.entry;
+  const { digests } = session.context;
+  const whole = lengthBytes === sizeBytes;
+  const known = whole ? digests.crc32(etag) : undefined;
+  session.reply(header);
+  session.flush();
+  const summed = await session.downloader.send({ ...range, sum: known === undefined });
+  const now = await file.check();
+  // Not by its etag, which is another one also when the name went to another file; this one was still sent whole.
+  if (now.sizeBytes !== sizeBytes || now.modifiedMs !== modifiedMs) {
+    session.reply('\r\n');
+    return { outcome: 'failed', bytes: lengthBytes, error: new FileError('CHANGED', 'it was written to meanwhile') };
+  }
+  if (whole && known === undefined && !session.gone) digests.rememberCrc32(etag, summed);
+  session.reply(closing(known ?? summed));
+  await session.flushed();
+  return session.gone
+    ? { outcome: 'cut', bytes: session.downloader.takenBytes }
+    : { outcome: 'complete', bytes: lengthBytes };
+}
+
+/** The line after the content: what it must sum up to. */
+const closing = (crc: number): string => `\r\n${ok({ crc32: crc32Text(crc) })}`;
+
+async function crc32Of({ context, downloader }: Session, file: OpenedFile): Promise<string> {
+  const { etag, sizeBytes } = file.entry;
+  let crc = context.digests.crc32(etag);
+  if (crc === undefined) {
+    crc = 0;
+    await downloader.scan(file, sizeBytes, (bytes) => {
+      crc = crc32(bytes, crc);
+    });
+    if (await isUnchanged(file)) context.digests.rememberCrc32(etag, crc);
+  }
+  return crc32Text(crc);
+}
+
+async function sha256Of({ downloader }: Session, file: OpenedFile): Promise<string> {
+  const { sha256, sizeBytes } = file.entry;
+  if (sha256 !== undefined) return sha256;
+  const hash = createHash('sha256');
+  await downloader.scan(file, sizeBytes, (bytes) => hash.update(bytes));
+  const digest = hash.digest('hex');
+  if (await isUnchanged(file)) file.remember(digest);
+  return digest;
+}
+
+/** Only then does what was read belong to the etag. */
+async function isUnchanged(file: OpenedFile): Promise<boolean> {
+  return (await file.check()).etag === file.entry.etag;
+}

@@ -1,0 +1,104 @@
+/**
+ * The replies of the protocol, as a client reads them. One line each, without its terminator:
+ *
+ *   reply = "OK" *kv / "DATA" len *kv / "SEND" offset *kv / "ITEM" *kv
+ *         / "ERR" code "retry=" ("no"/"later"/"auth") *kv [":" text]
+ *   kv    = SP key "=" value        ; key: letters and digits, value: printable ASCII without SP
+ *
+ * Nothing here trusts the sender: what is not of this form throws, and `text` may hold anything that fits a line.
+ * Specification: docs/protocols/file.md.
+ */
+import { FramingError } from '@small-servers/shared/framing/errors';
+import type { Retry } from './codes.ts';
+
+/** The longest reply that is read: an ITEM of the longest path that a command can name, and its fields. */
+export const MAX_REPLY_BYTES = 8_192;
+
+export type Fields = ReadonlyMap<string, string>;
+
+export interface OkReply {
+  readonly kind: 'ok';
+  readonly fields: Fields;
+}
+
+export type Reply =
+  | OkReply
+  | { readonly kind: 'item'; readonly fields: Fields }
+  /** So many bytes follow the line, then an empty line, then an OK. */
+  | { readonly kind: 'data'; readonly bytes: number; readonly fields: Fields }
+  /** The payload is awaited from this offset on. */
+  | { readonly kind: 'send'; readonly offset: number; readonly fields: Fields }
+  | {
+      readonly kind: 'error';
+      readonly code: string;
+      readonly retry: Retry;
+      readonly fields: Fields;
+      readonly text: string;
+    };
+
+/** A line that is no reply, or a reply that is out of place. */
+export class ReplyError extends Error {
+  override readonly name = 'ReplyError';
+}
+
+const FIELD = /^([a-z][a-z0-9-]*)=([\x21-\x7e]*)$/;
+const CODE = /^[A-Z]{2,20}$/;
+
+/** @throws ReplyError for what is no reply */
+export function parseReply(line: Uint8Array): Reply {
+  const text = Buffer.from(line.buffer, line.byteOffset, line.length).toString('latin1');
+  const [verb, ...words] = text.split(' ');
+  switch (verb) {
+    case 'OK':
+      return { kind: 'ok', fields: parseFields(words) };
+    case 'ITEM':
+      return { kind: 'item', fields: parseFields(words) };
+    case 'DATA':
+      return { kind: 'data', bytes: parseLength(words[0]), fields: parseFields(words.slice(1)) };
+    case 'SEND':
+      return { kind: 'send', offset: parseLength(words[0]), fields: parseFields(words.slice(1)) };
+    case 'ERR':
+      return parseError(text);
+    default:
+      throw new ReplyError('a line that is no reply');
+  }
+}
+
+/** `num` of the grammar: digits without sign or leading zero, at most 2^53-1. */
+export function parseLength(word: string | undefined): number {
+  const value = word !== undefined && /^(?:0|[1-9]\d{0,15})$/.test(word) ? Number(word) : Number.NaN;
+  if (!Number.isSafeInteger(value)) throw new ReplyError('a length that is no number from 0 to 2^53-1');
+  return value;
+}
+
+function parseFields(words: readonly string[]): Fields {
+  const fields = new Map<string, string>();
+  for (const word of words) {
+    const match = FIELD.exec(word);
+    if (match === null) throw new ReplyError('a field that is not key=value');
+    const [, key = '', value = ''] = match;
+    if (fields.has(key)) throw new ReplyError('a field that is given twice');
+    fields.set(key, value);
+  }
+  return fields;
+}
+
+/** The sentence begins after the first colon with a space behind it: no field holds a space. */
+function parseError(text: string): Reply {
+  const at = text.indexOf(': ');
+  const head = at === -1 ? text : text.slice(0, at);
+  const [, code = '', ...words] = head.split(' ');
+  if (!CODE.test(code)) throw new ReplyError('an error without a code');
+  const fields = parseFields(words);
+  const retry = fields.get('retry');
+  if (retry !== 'no' && retry !== 'later' && retry !== 'auth')
+    throw new ReplyError('an error that does not say when to try again');
+  return { kind: 'error', code, retry, fields, text: at === -1 ? '' : text.slice(at + 2).trim() };
+}
+
+/** What a decoder found wrong with the stream of replies, in the same words. */
+export function replyErrorOf(error: unknown): ReplyError | undefined {
+  if (error instanceof ReplyError) return error;
+  if (!(error instanceof FramingError)) return undefined;
+  return new ReplyError(error.code === 'FRAME_TOO_LONG' ? `a line over ${MAX_REPLY_BYTES} bytes` : error.message);
+}

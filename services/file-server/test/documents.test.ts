@@ -1,0 +1,85 @@
+/** docs/protocols/file.md: its tables are those of the code, and its byte vectors are what a session answers. */
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { repository } from '../../../test/support/daemon.ts';
+import { errorCodes } from '../src/protocol/codes.ts';
+import { usageOf, type VerbName, verbs } from '../src/protocol/verbs.ts';
+import { outcomes } from '../src/transfers.ts';
+import { MemoryStore } from './support/memory-store.ts';
+import { answersTo, settled, Wire } from './support/wire.ts';
+
+const page = await readFile(`${repository}docs/protocols/file.md`, 'utf8');
+
+/** What a cell of a table may hold. */
+const cell = (text: string): string => text.replaceAll('|', '\\|');
+
+const needs = { nothing: '', read: 'reading', write: 'changing' } as const;
+
+test('the table of commands is the table of the parser', () => {
+  const rows = (Object.keys(verbs) as VerbName[]).map(
+    (name) => `| \`${cell(usageOf(name))}\` | ${needs[verbs[name].needs]} | ${cell(verbs[name].summary)} |`,
+  );
+  const table = ['| Command | Right | What it does |', '|---|---|---|', ...rows].join('\n');
+  const [, found] = /<!-- verbs:[^\n]*-->\n([\s\S]*?)\n\n/.exec(page) ?? [];
+  expect(found).toBe(table);
+});
+
+test('every rule that an argument can have is in the grammar', () => {
+  const rules = Object.values(verbs).flatMap(({ operands, options }) =>
+    [...Object.values(operands), ...Object.values(options)].map(({ rule }) => rule),
+  );
+  for (const rule of new Set(rules)) expect(page).toMatch(new RegExp(`^${rule} +=`, 'm'));
+});
+
+test('every code has its row, with what it says of trying again', () => {
+  const rows = [...page.matchAll(/^\| `([A-Z]+)` \| (no|later|auth) \|/gm)].map(([, code, retry]) => [code, retry]);
+  expect(rows).toEqual(Object.entries(errorCodes));
+});
+
+test('every outcome of a transfer has its row in docs/operations.md', async () => {
+  const operations = await readFile(`${repository}docs/operations.md`, 'utf8');
+  for (const [outcome, meaning] of Object.entries(outcomes))
+    expect(operations).toContain(`| \`${outcome}\` | ${meaning} |`);
+});
+
+interface Vector {
+  readonly text: string;
+  readonly sent: Buffer;
+  readonly answer: string;
+  readonly ends: boolean;
+}
+
+const named: Readonly<Record<string, string>> = { r: '\r', n: '\n', '0': '\0' };
+
+const bytesOf = (text: string): string =>
+  text.replaceAll(/\\(?:x([0-9a-f]{2})|(.))/g, (_, hex: string | undefined, letter: string) =>
+    hex === undefined ? (named[letter] ?? letter) : String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+
+const vectors: readonly Vector[] = [...page.matchAll(/^```vector\n> (.*)\n< (.*)\n(ends|stays open)\n```$/gm)].map(
+  ([, sent = '', answer = '', end]) => ({
+    text: sent,
+    sent: Buffer.from(bytesOf(sent), 'latin1'),
+    answer: bytesOf(answer),
+    ends: end === 'ends',
+  }),
+);
+
+describe('byte vectors', () => {
+  test('are there, every one of them of the right form', () => {
+    expect(vectors.length).toBeGreaterThan(8);
+    expect(page.match(/^```vector$/gm)).toHaveLength(vectors.length);
+  });
+
+  test.each(vectors)('$text', async ({ sent, answer, ends }) => {
+    for (const reads of [[sent], Array.from(sent, (byte) => Buffer.of(byte))]) {
+      const store = new MemoryStore();
+      store.put('hello.txt', 'hello\n');
+      store.makeFolder('d');
+      const wire = new Wire(store);
+      const output = await answersTo(wire, ...reads);
+      expect(settled(output).replaceAll(/sha256=[0-9a-f]{64}/g, 'sha256=*')).toBe(answer);
+      expect(wire.ended).toBe(ends);
+    }
+  });
+});
