@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import { keepCompiledCode } from '@small-servers/shared/cli/compile-cache';
+/** The compile cache is on before the program is loaded: that halves the time to its first line. */
+import '@small-servers/shared/cli/compile-cache';
 
-keepCompiledCode();
-// Imported when the cache is on: what stands above is compiled anew each time.
 await import('./program.ts');
