@@ -14,6 +14,8 @@ export interface TcpConnection {
   readonly id: string;
   /** `ip:port` or `[ip6]:port`; `unknown` when the peer was gone before it was accepted. */
   readonly peer: string;
+  /** Bytes written that the kernel has not taken yet: what the peer makes us keep. */
+  readonly waitingBytes: number;
   /** Sends bytes. Reading pauses by itself while the peer does not take them. */
   write(bytes: Uint8Array | string): void;
   /** Ends our side after everything written was sent; the peer's side may stay open. */
@@ -159,6 +161,10 @@ export class Connection implements TcpConnection {
   /** Bytes so far: read by us, and taken by the kernel for sending. */
   get bytes(): { readonly in: number; readonly out: number } {
     return { in: this.#socket.bytesRead, out: this.#takenAtEnd ?? this.#bytesTaken() };
+  }
+
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
   }
 
   write(bytes: Uint8Array | string): void {
