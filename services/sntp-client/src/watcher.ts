@@ -4,11 +4,11 @@
  */
 
 import { type Clock, monoSeconds, readClocks, type Stamp, stepSeconds } from '@small-servers/shared/clock/clock';
+import { formatOffset, formatSeconds } from '@small-servers/shared/clock/display';
 import type { Timers } from '@small-servers/shared/clock/timers';
 import type { Log } from '@small-servers/shared/daemon/log';
 import { formatEndpoint } from '@small-servers/shared/server/peer';
 import { Association, isUnsent, pollOutcome } from './association.ts';
-import { formatOffset, formatSeconds } from './display.ts';
 import { addPoint, carryingRate, type DriftState, estimateDrift } from './drift.ts';
 import type { ClockRate } from './filter.ts';
 import type { PollMemory } from './poll-memory.ts';
