@@ -16,6 +16,11 @@ export interface LineFit {
    * that conspire, such as those of rounding.
    */
   readonly slopePerUnitError: number;
+  /**
+   * How alike neighbours are in how far they are off the line, for points in order of x: 0 when they are independent,
+   * towards 1 when they move together and so tell less than their number.
+   */
+  readonly correlation: number;
 }
 
 /** Needs three points and two different values of x; without them the figures are NaN or infinite. */
@@ -40,10 +45,20 @@ export function fitLine(points: readonly WeightedPoint[]): LineFit {
   }
   const slope = together / spread;
   let residual = 0;
-  for (const { x, y, weight } of points) residual += weight * (y - meanY - slope * (x - meanX)) ** 2;
+  let squares = 0;
+  let products = 0;
+  let before = 0;
+  for (const { x, y, weight } of points) {
+    const off = y - meanY - slope * (x - meanX);
+    residual += weight * off ** 2;
+    squares += off ** 2;
+    products += off * before;
+    before = off;
+  }
   return {
     slope,
     slopeDeviation: Math.sqrt(residual / (points.length - 2) / spread),
     slopePerUnitError: reach / spread,
+    correlation: squares === 0 ? 0 : products / squares,
   };
 }
