@@ -53,7 +53,8 @@ function rowOf({ conn, peer, track, lastStampMs }: ListedClient, now: Moment): r
 /** An offset no finer than it is known: whole tenths of a second for stamps of whole seconds. */
 export function formatMeasuredOffset(offsetMs: number, resolutionMs: number): string {
   if (resolutionMs < 1_000) return formatOffset(offsetMs / 1000);
-  return `${offsetMs < 0 ? '' : '+'}${(offsetMs / 1000).toFixed(1)} s`;
+  const tenths = Math.round(offsetMs / 100);
+  return `${tenths < 0 ? '-' : '+'}${(Math.abs(tenths) / 10).toFixed(1)} s`;
 }
 
 /** `+50.12`. */

@@ -3,8 +3,10 @@ import { runProgram } from '@small-servers/shared/cli/program';
 import { daemonCommand } from '@small-servers/shared/daemon/run';
 import manifest from '../package.json' with { type: 'json' };
 import { foregroundPrinter } from './print.ts';
+import { send } from './send-command.ts';
 import { createServer } from './server.ts';
 import { settings } from './settings.ts';
+import { watch } from './watch-command.ts';
 
 const serve = daemonCommand('serve', {
   service: 'time-stream-tcp',
@@ -22,5 +24,5 @@ await runProgram({
   name: 'time-stream-tcp',
   version: manifest.version,
   describe: manifest.description,
-  commands: [serve],
+  commands: [serve, send, watch],
 });

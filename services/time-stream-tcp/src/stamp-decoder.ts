@@ -63,10 +63,9 @@ export class StampDecoder extends MeasuredDecoder {
         return stampEnd + LINE_END_BYTES - start;
       }
     }
-    if (next === SPACE) return this.#line(bytes, start, stampEnd, end);
-    // A fraction or half a zone and then something strange: no stamp to be told from what follows.
-    if (stampEnd === coreEnd || hasZone) return stampEnd - start;
-    return this.#line(bytes, start, stampEnd, end);
+    // Pairs follow; or a bare CR, half a zone, something strange after a fraction: no stamp to be told from what follows.
+    const goesOn = next === SPACE || next === CR || !(stampEnd === coreEnd || hasZone);
+    return goesOn ? this.#line(bytes, start, stampEnd, end) : stampEnd - start;
   }
 
   /** A frame that goes on to the end of its line; `from` is where that may be looked for. */
