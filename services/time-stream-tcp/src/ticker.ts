@@ -24,18 +24,22 @@ export class Ticker {
   readonly #options: TickerOptions;
   readonly #forgetStep: () => void;
   #nextMs: number;
+  /** When the timer is to come, on the monotonic clock. */
+  #wakeMs = 0;
   #cancel: () => void = () => {};
   #stopped = false;
 
   /** Starts at once: the first tick is at the next whole multiple of the interval. */
   constructor(options: TickerOptions) {
     this.#options = options;
-    const { clock, onStep } = options;
-    const now = clock.now();
-    this.#nextMs = this.#after(now.wallMs);
+    const { clock, intervalMs, onStep } = options;
+    this.#nextMs = (Math.floor(clock.now().wallMs / intervalMs) + 1) * intervalMs;
     this.#forgetStep = clock.onStep((stepMs) => {
-      // Whoever finds the step, the tick that was planned on the old time is off.
-      this.#nextMs = this.#after(clock.now().wallMs);
+      // Whoever finds the step, the tick that was planned on the old time is off. When it is found by that tick, which
+      // is a little late as always, one of the same second on the new time is not too late.
+      const now = clock.now();
+      const lateMs = Math.max(0, now.monoMs - this.#wakeMs);
+      this.#nextMs = this.#from(now.wallMs - Math.min(lateMs, intervalMs / 2));
       this.#arm();
       onStep(stepMs);
     });
@@ -48,16 +52,19 @@ export class Ticker {
     this.#forgetStep();
   }
 
-  #after(wallMs: number): number {
+  /** The first whole multiple that is not before `wallMs`. */
+  #from(wallMs: number): number {
     const { intervalMs } = this.#options;
-    return (Math.floor(wallMs / intervalMs) + 1) * intervalMs;
+    return Math.ceil(wallMs / intervalMs) * intervalMs;
   }
 
   #arm(): void {
     this.#cancel();
     if (this.#stopped) return;
     const { clock, timers } = this.#options;
-    const waitMs = Math.max(0, this.#nextMs - clock.now().wallMs);
+    const now = clock.now();
+    const waitMs = Math.max(0, this.#nextMs - now.wallMs);
+    this.#wakeMs = now.monoMs + waitMs;
     this.#cancel = timers.after(waitMs / 1000, () => this.#wake());
   }
 

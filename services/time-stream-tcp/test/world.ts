@@ -35,17 +35,19 @@ export class World {
   /** Lets true time pass, with everything that happens in it; promises may settle between two events. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
+    await settled();
     for (let next = this.#events[0]; next !== undefined && next.atMs <= untilMs; next = this.#events[0]) {
       this.#events.shift();
       this.#nowMs = next.atMs;
       next.run();
-      await null;
-      await null;
-      await null;
+      await settled();
     }
     this.#nowMs = untilMs;
   }
 }
+
+/** Everything that waits for promises alone has run. */
+const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 export interface MachineOptions {
   /** What its wall clock is ahead of true time at the start. */
