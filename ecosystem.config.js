@@ -42,4 +42,9 @@ const service = (name, args, logFile = `${state}/logs/${name}.log`) => ({
   env: { NODE_COMPILE_CACHE: `${state}/run/compile-cache` },
 });
 
-export const apps = [service('echo-tcp', serve), service('udp-echo', serve), service('sntp-client', ['watch'])];
+export const apps = [
+  service('echo-tcp', serve),
+  service('udp-echo', serve),
+  service('time-stream-tcp', serve),
+  service('sntp-client', ['watch']),
+];

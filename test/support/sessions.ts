@@ -100,6 +100,7 @@ function linePattern(line: string): string {
 /** The text with everything that changes from run to run put to rest. */
 function settle(printed: string): string {
   return printed
+    .replaceAll('\r\n', '\n')
     .replaceAll(/\b\d+(?:\.\d+)? m?s\b/g, '# ms')
     .replaceAll(/(from \S+:)\d+/g, '$1#')
     .replaceAll(/ +/g, ' ')

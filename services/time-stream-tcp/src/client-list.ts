@@ -3,6 +3,7 @@
 import { formatTable } from '@small-servers/shared/cli/table';
 import { formatOffset, formatSeconds } from '@small-servers/shared/clock/display';
 import type { ClockTrack } from './clock-track.ts';
+import type { Drift } from './offset-window.ts';
 import type { Moment } from './steady-clock.ts';
 
 export interface ListedClient {
@@ -42,7 +43,7 @@ function rowOf({ conn, peer, track, lastStampMs }: ListedClient, now: Moment): r
     peer,
     String(stamps),
     formatMeasuredOffset(offsetMs, resolutionMs),
-    drift === undefined ? '-' : `${formatPpm(drift.rate)} +- ${formatPpm(drift.uncertainty).replace('+', '')} ppm`,
+    formatDrift(drift) ?? '-',
     formatSeconds(jitterMs / 1000),
     String(Math.max(missedSeconds, seqMissing)),
     String(steps),
@@ -57,8 +58,12 @@ export function formatMeasuredOffset(offsetMs: number, resolutionMs: number): st
   return `${tenths < 0 ? '-' : '+'}${(Math.abs(tenths) / 10).toFixed(1)} s`;
 }
 
-/** `+50.12`. */
-export function formatPpm(rate: number): string {
-  const ppm = rate * 1e6;
-  return `${ppm < 0 ? '' : '+'}${Math.abs(ppm) < 1000 ? ppm.toFixed(2) : ppm.toFixed(0)}`;
+/** Known worse than this a rate says nothing of a clock: crystals are within 100 ppm, and most within 20. */
+const TELLING_RATE = 1000e-6;
+
+/** `+50.12 +- 4.20 ppm`; `undefined` while it is not known well enough to say anything. */
+export function formatDrift(drift: Drift | undefined): string | undefined {
+  if (drift === undefined || drift.uncertainty > TELLING_RATE) return undefined;
+  const { rate, uncertainty } = drift;
+  return `${rate < 0 ? '' : '+'}${(rate * 1e6).toFixed(2)} +- ${(uncertainty * 1e6).toFixed(2)} ppm`;
 }

@@ -1,6 +1,6 @@
 /** The records that a time stream writes beside those of every listener; docs/operations.md has their table. */
 import type { Log } from '@small-servers/shared/daemon/log';
-import { formatMeasuredOffset, formatPpm } from './client-list.ts';
+import { formatDrift, formatMeasuredOffset } from './client-list.ts';
 import type { ClockSummary } from './clock-track.ts';
 import type { LineProblem } from './protocol.ts';
 import type { Arrival } from './sequence.ts';
@@ -102,10 +102,8 @@ export function reportClock(
 
 export function reportSummary(log: Log, { id: conn, peer }: Subject, summary: ClockSummary, wrong: boolean): void {
   const { stamps, offsetMs, resolutionMs, drift, jitterMs, ...counts } = summary;
-  const rate =
-    drift === undefined
-      ? ''
-      : `, drift ${formatPpm(drift.rate)} +- ${formatPpm(drift.uncertainty).replace('+', '')} ppm`;
+  const rate = formatDrift(drift);
+  const drifts = rate === undefined ? '' : `, drift ${rate}`;
   log.info(
     {
       event: 'clock-summary',
@@ -120,7 +118,7 @@ export function reportSummary(log: Log, { id: conn, peer }: Subject, summary: Cl
       ...counts,
       wrong,
     },
-    `${peer}: offset ${formatMeasuredOffset(offsetMs, resolutionMs)}${rate}, by ${stamps} stamps`,
+    `${peer}: offset ${formatMeasuredOffset(offsetMs, resolutionMs)}${drifts}, by ${stamps} stamps`,
   );
 }
 

@@ -42,7 +42,7 @@ export const send = clientCommand({
     });
     const report = await sender.run();
     const missedLimit = config.maxMissed !== 'off' && report.missed > config.maxMissed;
-    const summary = { event: 'summary', target, ...report, missedLimit };
+    const summary = { kind: 'summary', target, ...report, missedLimit };
     print(json ? `${JSON.stringify(summary)}\n` : describeReport(target, report));
     if (report.sent === 0 || report.refused > 0 || report.gaveUp !== undefined) return exitCodes.failed;
     return missedLimit ? exitCodes.limitMissed : exitCodes.success;
@@ -53,7 +53,7 @@ export const send = clientCommand({
 const MAX_SHOWN_BYTES = 200;
 
 function describeEvent(event: SendEvent): string {
-  switch (event.event) {
+  switch (event.kind) {
     case 'sent':
       return `${event.stamp}\n`;
     case 'refused':

@@ -24,12 +24,12 @@ export interface LineEvents {
 }
 
 export type SendEvent =
-  | { readonly event: 'sent'; readonly seq: number; readonly stamp: string }
-  | { readonly event: 'refused'; readonly line: string }
-  | { readonly event: 'disconnected'; readonly why: string }
-  | { readonly event: 'waiting'; readonly attempt: number; readonly waitMs: number; readonly why: string }
-  | { readonly event: 'reconnected'; readonly missed: number; readonly firstSeq: number; readonly lastSeq: number }
-  | { readonly event: 'clock-stepped'; readonly stepMs: number };
+  | { readonly kind: 'sent'; readonly seq: number; readonly stamp: string }
+  | { readonly kind: 'refused'; readonly line: string }
+  | { readonly kind: 'disconnected'; readonly why: string }
+  | { readonly kind: 'waiting'; readonly attempt: number; readonly waitMs: number; readonly why: string }
+  | { readonly kind: 'reconnected'; readonly missed: number; readonly firstSeq: number; readonly lastSeq: number }
+  | { readonly kind: 'clock-stepped'; readonly stepMs: number };
 
 export interface SenderOptions {
   readonly clock: SteadyClock;
@@ -107,7 +107,7 @@ export class Sender {
       },
       onStep: (stepMs) => {
         this.#steps += 1;
-        this.#options.onEvent({ event: 'clock-stepped', stepMs });
+        this.#options.onEvent({ kind: 'clock-stepped', stepMs });
       },
     });
     try {
@@ -140,7 +140,7 @@ export class Sender {
     }
     const stamp = format === 'plain' ? plainStamp(now) : isoStamp(now, this.#seq);
     line.write(stamp);
-    onEvent({ event: 'sent', seq: this.#seq, stamp: stamp.trimEnd() });
+    onEvent({ kind: 'sent', seq: this.#seq, stamp: stamp.trimEnd() });
     this.#seq += 1;
     this.#sent += 1;
     if (this.#sent === count) this.#done.resolve();
@@ -158,7 +158,7 @@ export class Sender {
       onLine: (line) => {
         if (!line.startsWith('ERR')) return;
         this.#refused += 1;
-        this.#options.onEvent({ event: 'refused', line });
+        this.#options.onEvent({ kind: 'refused', line });
       },
       onClosed: (error) => this.#lost(error),
     });
@@ -168,7 +168,7 @@ export class Sender {
     if (this.#line === undefined) return;
     this.#line = undefined;
     const why = error?.message ?? 'the server ended the connection';
-    this.#options.onEvent({ event: 'disconnected', why });
+    this.#options.onEvent({ kind: 'disconnected', why });
     this.#awaySinceMs = this.#options.clock.now().monoMs;
     this.#retry(0, why);
   }
@@ -183,7 +183,7 @@ export class Sender {
       return;
     }
     const waitMs = backoffMs(attempt, random());
-    onEvent({ event: 'waiting', attempt: attempt + 1, waitMs, why });
+    onEvent({ kind: 'waiting', attempt: attempt + 1, waitMs, why });
     this.#cancelRetry = timers.after(waitMs / 1000, () => void this.#reconnect(attempt));
   }
 
@@ -203,6 +203,6 @@ export class Sender {
     const firstSeq = this.#firstMissedSeq ?? this.#seq;
     this.#firstMissedSeq = undefined;
     const missed = this.#seq - firstSeq;
-    this.#options.onEvent({ event: 'reconnected', missed, firstSeq, lastSeq: this.#seq - 1 });
+    this.#options.onEvent({ kind: 'reconnected', missed, firstSeq, lastSeq: this.#seq - 1 });
   }
 }

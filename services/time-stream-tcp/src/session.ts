@@ -51,6 +51,11 @@ const MAX_WAITING_BYTES = 256 * 1024;
 /** A peer that ends its side this soon after WATCH wants the stream all the same (`printf 'WATCH\n' | nc -N`). */
 const HALF_CLOSE_MS = 1_000;
 
+/** In a stop: who said nothing for so long waits for nothing. */
+const DRAIN_QUIET_MS = 100;
+/** In a stop: for a question under way to be answered, and then for stamps under way to be read. */
+const DRAIN_STEP_MS = 250;
+
 /** A clock seems behind when a stamp is late; it is when none of so many came in time. */
 const BEHIND_STAMPS = 3;
 
@@ -80,6 +85,7 @@ export class Session implements TcpHandler {
   #wrong = false;
   #watchingSinceMs: number | undefined;
   #closed = false;
+  #cancelDrain: (() => void) | undefined;
   /** When the last stamp came, on the monotonic clock. */
   lastStampMs = 0;
 
@@ -119,6 +125,7 @@ export class Session implements TcpHandler {
   onClose(): void {
     this.#closed = true;
     this.#cancelSettle?.();
+    this.#cancelDrain?.();
     this.#host.watchers.delete(this.connection);
     const { log, clock, counters } = this.#host;
     if (this.#allowance.unlogged > 0) this.#reportUnlogged();
@@ -128,10 +135,32 @@ export class Session implements TcpHandler {
     reportSummary(log, this.connection, summary, this.#wrong);
   }
 
-  /** For a stop: nothing is ever in flight here but a stamp that may be whole. */
+  /**
+   * For a stop. A stream ends now, and so does a connection on which nothing moves. One that has just come or just said
+   * something may be waiting for an answer. Our side ends first: what a client has sent by then is still read, and one
+   * that listens goes elsewhere with its next stamp.
+   */
   drain(): void {
+    if (this.#closed) return;
+    const { clock } = this.#host;
+    const isQuiet = clock.now().monoMs - this.#readAt.monoMs >= DRAIN_QUIET_MS;
+    if (isQuiet || this.#watchingSinceMs !== undefined) this.#endSide();
+    else this.#later(() => this.#endSide());
+  }
+
+  #endSide(): void {
     this.#settle();
-    this.#close('drained');
+    this.connection.end();
+    this.#later(() => {
+      this.#settle();
+      this.#close('drained');
+    });
+  }
+
+  #later(step: () => void): void {
+    this.#cancelDrain = this.#host.timers.after(DRAIN_STEP_MS / 1000, () => {
+      if (!this.#closed) step();
+    });
   }
 
   #settle(): void {

@@ -49,8 +49,8 @@ function start(options: Partial<SenderOptions> & { machine?: MachineOptions; onT
   return { world, machine, stop, events, received, farEnd, goDown, run: sender.run() };
 }
 
-const of = <E extends SendEvent['event']>(events: readonly SendEvent[], name: E) =>
-  events.filter((event): event is Extract<SendEvent, { event: E }> => event.event === name);
+const of = <E extends SendEvent['kind']>(events: readonly SendEvent[], name: E) =>
+  events.filter((event): event is Extract<SendEvent, { kind: E }> => event.kind === name);
 
 test('ten minutes are 600 stamps on the second, in order, and the server finds nothing wrong with them', async () => {
   const server = new TestHost();
@@ -102,7 +102,7 @@ describe('a server that goes away', () => {
     await world.pass(3_500);
     goDown();
     await world.pass(10_000);
-    expect(of(events, 'disconnected')).toEqual([{ event: 'disconnected', why: 'the server ended the connection' }]);
+    expect(of(events, 'disconnected')).toEqual([{ kind: 'disconnected', why: 'the server ended the connection' }]);
     const waits = of(events, 'waiting').map(({ waitMs }) => waitMs);
     expect(waits).toEqual([375, 750, 1500, 3000, 6000]);
     farEnd.up = true;
@@ -170,7 +170,7 @@ test('what the server refuses is passed on', async () => {
   farEnd.current?.onLine('hello');
   stop.abort();
   expect(await run).toMatchObject({ refused: 1 });
-  expect(of(events, 'refused')).toEqual([{ event: 'refused', line: 'ERR bad-zone: a zone is Z' }]);
+  expect(of(events, 'refused')).toEqual([{ kind: 'refused', line: 'ERR bad-zone: a zone is Z' }]);
 });
 
 test('the local clock being set is said, and stamps go on with the new time', async () => {
@@ -180,6 +180,6 @@ test('the local clock being set is said, and stamps go on with the new time', as
   await world.pass(3_000);
   stop.abort();
   expect(await run).toMatchObject({ steps: 1, missed: 0 });
-  expect(of(events, 'clock-stepped')).toEqual([{ event: 'clock-stepped', stepMs: expect.closeTo(-3_600_000, 3) }]);
+  expect(of(events, 'clock-stepped')).toEqual([{ kind: 'clock-stepped', stepMs: expect.closeTo(-3_600_000, 3) }]);
   expect(received.at(-1)).toContain('2026-11-20T09:00:05');
 });

@@ -215,7 +215,7 @@ describe('the clients', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(lines.map(({ event, seq }) => [event, seq])).toEqual([
+    expect(lines.map(({ kind, seq }) => [kind, seq])).toEqual([
       ['sent', 0],
       ['sent', 1],
       ['sent', 2],

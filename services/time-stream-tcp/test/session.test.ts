@@ -382,10 +382,36 @@ describe('what is neither', () => {
   });
 });
 
-test('a stop takes the stamp that is held and ends the connection at once', () => {
-  const host = new TestHost();
-  host.receive(A);
-  host.session.drain();
-  expect(host.clientTimes).toEqual([A]);
-  expect(host.connection.closedFor).toBe('drained');
+describe('a stop', () => {
+  test('ends our side of a quiet connection at once, takes what is held, reads what is under way, then closes', async () => {
+    const host = new TestHost();
+    host.receive(A);
+    await host.world.pass(200);
+    host.session.drain();
+    expect(host.clientTimes).toEqual([A]);
+    expect([host.connection.ended, host.connection.closedFor]).toEqual([true, undefined]);
+    host.receive(B);
+    await host.world.pass(300);
+    expect(host.clientTimes).toEqual([A, B]);
+    expect(host.connection.closedFor).toBe('drained');
+  });
+
+  test('ends a stream at once', () => {
+    const host = new TestHost();
+    host.receive('WATCH\n');
+    host.session.drain();
+    expect(host.connection.ended).toBe(true);
+  });
+
+  test('lets a question that is under way be answered, and waits for nobody longer', async () => {
+    const host = new TestHost();
+    host.session.drain();
+    host.receive('TIME\n');
+    expect(host.connection.lines).toHaveLength(1);
+    for (let count = 0; count < 60; count++) {
+      await host.world.pass(10);
+      host.receive(`${A}\n`);
+    }
+    expect(host.connection.closedFor).toBe('drained');
+  });
 });
