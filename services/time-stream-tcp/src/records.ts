@@ -18,13 +18,6 @@ interface Subject {
 const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 const ppm = (rate: number): number => Math.round(rate * 1e8) / 100;
 
-/** As a JSON number while it is exact, as text beyond. */
-function monoField(mono: string | undefined): number | string | undefined {
-  if (mono === undefined) return undefined;
-  const value = Number(mono);
-  return Number.isSafeInteger(value) ? value : mono;
-}
-
 /** Many stamps are of the same second: its text is made once. */
 let lastSecond = Number.NaN;
 let lastSecondText = '';
@@ -61,7 +54,7 @@ export function reportStamp(log: Log, { id: conn, peer }: Subject, report: Stamp
       receivedAt: isoMilliseconds(receivedAt.wallMs),
       offsetMs: microseconds(offsetMs),
       seq: stamp.seq,
-      mono: monoField(stamp.mono),
+      mono: stamp.mono,
       setMs: setMs === undefined ? undefined : microseconds(setMs),
       arrival: arrival === 'next' ? undefined : arrival,
       assumedZone,

@@ -65,6 +65,7 @@ export async function createServer(
     counters,
     watchers,
     startedMs,
+    sessions,
     list,
     print: config.print ? print : undefined,
     get config() {
@@ -83,18 +84,7 @@ export async function createServer(
     log,
     signal,
     inheritedFd,
-    serve: (connection) => {
-      const session = new Session(connection, host);
-      sessions.add(session);
-      return {
-        onBytes: (bytes) => session.onBytes(bytes),
-        onEnd: () => session.onEnd(),
-        onClose: () => {
-          sessions.delete(session);
-          session.onClose();
-        },
-      };
-    },
+    serve: (connection) => new Session(connection, host),
   });
   const drain = (): void => {
     for (const session of sessions) session.drain();

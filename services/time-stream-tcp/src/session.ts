@@ -32,6 +32,8 @@ export interface SessionHost {
   /** As it is now: a reload may change it. */
   readonly config: TimeStreamConfig;
   readonly zone: Zone;
+  /** All that are open. */
+  readonly sessions: Set<Session>;
   /** The answer to LIST. */
   list(): string;
   /** Prints a line for people; left out when nobody asked for it. */
@@ -96,6 +98,7 @@ export class Session implements TcpHandler {
     this.#allowance = new RecordAllowance();
     this.#readAt = host.clock.now();
     this.#previousReadAt = this.#readAt;
+    host.sessions.add(this);
   }
 
   /** Whether the last that is known of the clock is that it is wrong. */
@@ -124,6 +127,7 @@ export class Session implements TcpHandler {
 
   onClose(): void {
     this.#closed = true;
+    this.#host.sessions.delete(this);
     this.#cancelSettle?.();
     this.#cancelDrain?.();
     this.#host.watchers.delete(this.connection);
@@ -198,7 +202,7 @@ export class Session implements TcpHandler {
       if (!this.#settling) this.#stampsEndLines = this.#decoder.endedByLine;
       this.#take(frame.stamp, receivedAt);
     } else if (frame.kind === 'command') {
-      this.#answers[frame.command]();
+      Session.#answers[frame.command](this);
     } else if (frame.kind === 'bad') {
       if (mayBeTail && isLateTail(bytes, start, end)) this.#host.counters.lateTails += 1;
       else this.#refuse(frame, bytes.subarray(start, end));
@@ -217,7 +221,7 @@ export class Session implements TcpHandler {
       clientMs,
       resolutionMs: stamp.resolutionMs,
       seq: stamp.seq,
-      clientMonoMs: stamp.mono === undefined ? undefined : Number(stamp.mono) / 1e6,
+      clientMonoMs: stamp.mono === undefined ? undefined : stamp.mono / 1e6,
     };
     const setMs = track.setMs(tracked);
     const { arrival, step } = track.add(tracked, receivedAt.monoMs);
@@ -254,20 +258,21 @@ export class Session implements TcpHandler {
     reportClock(log, connection, { wrong, offsetMs, resolutionMs: track.resolutionMs });
   }
 
-  readonly #answers: Readonly<Record<Command, () => void>> = {
-    WATCH: () => {
-      const { clock, watchers } = this.#host;
-      this.#watchingSinceMs ??= clock.now().monoMs;
-      watchers.add(this.connection);
+  /** One table for all sessions. */
+  static readonly #answers: Readonly<Record<Command, (session: Session) => void>> = {
+    WATCH: (session) => {
+      const { clock, watchers } = session.#host;
+      session.#watchingSinceMs ??= clock.now().monoMs;
+      watchers.add(session.connection);
     },
-    TIME: () => {
-      const { clock, startedMs } = this.#host;
+    TIME: (session) => {
+      const { clock, startedMs } = session.#host;
       const { wallMs, monoMs } = clock.now();
-      this.#reply(timeLine(wallMs, monoMs - startedMs));
+      session.#reply(timeLine(wallMs, monoMs - startedMs));
     },
-    LIST: () => this.#reply(wireText(this.#host.list())),
-    HELP: () => this.#reply(helpText()),
-    QUIT: () => this.#close('server-closed'),
+    LIST: (session) => session.#reply(wireText(session.#host.list())),
+    HELP: (session) => session.#reply(helpText()),
+    QUIT: (session) => session.#close('server-closed'),
   };
 
   #refuse({ problem, hint }: { problem: LineProblem; hint?: Command }, line: Uint8Array): void {

@@ -54,7 +54,7 @@ export interface StampTail {
   readonly whole: boolean;
 }
 
-const [DOT, COMMA, PLUS, MINUS, COLON, Z_UPPER, Z_LOWER] = [0x2e, 0x2c, 0x2b, 0x2d, 0x3a, 0x5a, 0x7a];
+const [DOT, COMMA, PLUS, MINUS, COLON, UNDERSCORE, Z_UPPER, Z_LOWER] = [0x2e, 0x2c, 0x2b, 0x2d, 0x3a, 0x5f, 0x5a, 0x7a];
 
 /** Where fraction and zone of a stamp end whose first 19 bytes end at `from`. What is no zone is left alone. */
 export function scanTail(bytes: Uint8Array, from: number, end: number): StampTail {
@@ -94,8 +94,8 @@ export interface Stamp {
   readonly resolutionMs: number;
   /** From 0 to 2^53 - 1. */
   readonly seq: number | undefined;
-  /** The client's monotonic clock in nanoseconds, as it was sent: it may be beyond 2^53. */
-  readonly mono: string | undefined;
+  /** The client's monotonic clock in nanoseconds. Exact up to 2^53 (104 days), to a microsecond beyond. */
+  readonly mono: number | undefined;
   /** The other pairs, as they were sent; printable ASCII. */
   readonly pairs: string | undefined;
 }
@@ -109,82 +109,156 @@ export const stampProblems = {
 } as const;
 export type StampProblem = keyof typeof stampProblems;
 
-const FRACTION = /^[.,](\d*)/;
-const ZONE = /^(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)$/;
-const PAIR = /^([A-Za-z0-9._-]{1,32})=([\x21-\x7e]{1,128})$/;
 const MAX_FRACTION_DIGITS = 9;
+const MAX_KEY_BYTES = 32;
+const MAX_VALUE_BYTES = 128;
+/** A counter of 64 bits has at most 20 digits; those of seq are counted exactly. */
+const MAX_MONO_DIGITS = 20;
+const MAX_SEQ_DIGITS = 16;
 
-/** Reads a record whose first 19 bytes match (`matchCore`) and whose line end was taken off. */
+const EQUALS = 0x3d;
+
+/**
+ * Reads a record whose first 19 bytes match (`matchCore`) and whose line end was taken off. Byte by byte and not by
+ * regular expressions, which took a third of a busy server's time.
+ */
 export function parseStamp(bytes: Buffer, start: number, end: number): Stamp | { readonly problem: StampProblem } {
   const two = (at: number): number => ((bytes[start + at] ?? 0) - 48) * 10 + ((bytes[start + at + 1] ?? 0) - 48);
   const year = two(0) * 100 + two(2);
-  const [month, day, hour, minute, second] = [two(5), two(8), two(11), two(14), two(17)];
+  const month = two(5);
+  const day = two(8);
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return { problem: 'no-such-date' };
+  const [hour, minute, second] = [two(11), two(14), two(17)];
   if (hour > 23 || minute > 59 || second > 60) return { problem: 'no-such-time' };
   const wholeMs = daysFromEpoch(year, month, day) * 86_400_000 + ((hour * 60 + minute) * 60 + second) * 1000;
-  const coreText = asciiText(bytes, start, start + CORE_BYTES);
-  if (start + CORE_BYTES === end) return makeStamp(coreText, wholeMs);
 
-  const rest = asciiText(bytes, start + CORE_BYTES, end);
-  const space = rest.indexOf(' ');
-  const suffix = space === -1 ? rest : rest.slice(0, space);
-  const digits = FRACTION.exec(suffix)?.[1];
-  if (digits !== undefined && (digits === '' || digits.length > MAX_FRACTION_DIGITS))
-    return { problem: 'bad-fraction' };
-  const zone = digits === undefined ? suffix : suffix.slice(digits.length + 1);
-  const zoneOffsetMs = zone === '' ? undefined : parseZone(zone);
+  const coreEnd = start + CORE_BYTES;
+  const digits = countFraction(bytes, coreEnd, end);
+  if (digits === 0 || digits > MAX_FRACTION_DIGITS) return { problem: 'bad-fraction' };
+  const fractionEnd = digits === -1 ? coreEnd : coreEnd + 1 + digits;
+  const zoneEnd = endOfWord(bytes, fractionEnd, end);
+  const zoneOffsetMs = zoneEnd === fractionEnd ? undefined : parseZone(bytes, fractionEnd, zoneEnd);
   if (Number.isNaN(zoneOffsetMs)) return { problem: 'bad-zone' };
-  const pairs = space === -1 ? {} : parsePairs(rest.slice(space));
+  const pairs = parsePairs(bytes, zoneEnd, end);
   if (pairs === undefined) return { problem: 'bad-pair' };
-  const exactMs = digits === undefined ? wholeMs : wholeMs + Number(`0.${digits}`) * 1000;
-  return makeStamp(coreText + suffix, exactMs, { ...pairs, zoneOffsetMs, fractionDigits: digits?.length ?? 0 });
+  const fraction = digits === -1 ? 0 : (numberAt(bytes, coreEnd + 1, fractionEnd) * 1000) / 10 ** digits;
+  return {
+    text: bytes.toString('latin1', start, zoneEnd),
+    fieldsMs: wholeMs + fraction,
+    zoneOffsetMs,
+    resolutionMs: digits === -1 ? 1000 : 1000 / 10 ** digits,
+    seq: pairs.seq,
+    mono: pairs.mono,
+    pairs: pairs.others,
+  };
 }
 
-function makeStamp(
-  text: string,
-  fieldsMs: number,
-  { zoneOffsetMs, fractionDigits = 0, seq, mono, pairs }: Partial<Stamp> & { fractionDigits?: number } = {},
-): Stamp {
-  return { text, fieldsMs, zoneOffsetMs, resolutionMs: 1000 / 10 ** fractionDigits, seq, mono, pairs };
+/** How many digits a fraction has; -1 when there is none. */
+function countFraction(bytes: Uint8Array, from: number, end: number): number {
+  if (from >= end || (bytes[from] !== DOT && bytes[from] !== COMMA)) return -1;
+  let at = from + 1;
+  while (at < end && isDigit(bytes[at])) at += 1;
+  return at - from - 1;
+}
+
+function endOfWord(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && bytes[at] !== SPACE) at += 1;
+  return at;
+}
+
+/** Digits as a number; NaN when there are none or something else is among them. Exact up to 2^53. */
+function numberAt(bytes: Uint8Array, from: number, end: number): number {
+  if (from === end) return Number.NaN;
+  let value = 0;
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte < 0x30 || byte > 0x39) return Number.NaN;
+    value = value * 10 + (byte - 0x30);
+  }
+  return value;
 }
 
 /** NaN for what is no zone. */
-function parseZone(text: string): number {
-  const match = ZONE.exec(text);
-  if (match === null) return Number.NaN;
-  const [, sign, hours = '0', minutes = '0'] = match;
-  if (Number(hours) > 23 || Number(minutes) > 59) return Number.NaN;
-  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
+function parseZone(bytes: Uint8Array, from: number, end: number): number {
+  const { end: zoneEnd, hasZone, whole } = scanTail(bytes, from, end);
+  if (zoneEnd !== end || !whole) return Number.NaN;
+  const sign = bytes[from];
+  if (sign === Z_UPPER || sign === Z_LOWER) return 0;
+  const hours = numberAt(bytes, from + 1, from + 3);
+  const minutes = hasZone ? numberAt(bytes, end - 2, end) : 0;
+  if (hours > 23 || minutes > 59) return Number.NaN;
+  return (sign === MINUS ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }
 
-/** A 64-bit counter of nanoseconds has at most 20 digits. */
-const MONO = /^\d{1,20}$/;
+interface Pairs {
+  seq: number | undefined;
+  mono: number | undefined;
+  others: string | undefined;
+}
 
 /** `undefined` when something there is no pair, or seq or mono is no number or comes twice. */
-function parsePairs(text: string): Pick<Stamp, 'seq' | 'mono' | 'pairs'> | undefined {
-  let seq: number | undefined;
-  let mono: string | undefined;
-  const others: string[] = [];
-  for (const part of text.split(' ')) {
-    if (part === '') continue;
-    const match = PAIR.exec(part);
-    if (match === null) return undefined;
-    const [, key, value = ''] = match;
-    if (key === 'seq') {
-      if (seq !== undefined || !/^\d{1,16}$/.test(value) || !Number.isSafeInteger(Number(value))) return undefined;
-      seq = Number(value);
-    } else if (key === 'mono') {
-      if (mono !== undefined || !MONO.test(value)) return undefined;
-      mono = value;
-    } else {
-      others.push(part);
-    }
+function parsePairs(bytes: Buffer, from: number, end: number): Readonly<Pairs> | undefined {
+  const pairs: Pairs = { seq: undefined, mono: undefined, others: undefined };
+  for (let at = from; at < end; at++) {
+    if (bytes[at] === SPACE) continue;
+    const wordEnd = endOfWord(bytes, at, end);
+    if (!addPair(pairs, bytes, at, wordEnd)) return undefined;
+    at = wordEnd;
   }
-  return { seq, mono, pairs: others.length === 0 ? undefined : others.join(' ') };
+  return pairs;
 }
 
-/** One character a byte: bytes that are not ASCII become characters that no rule above takes. */
-const asciiText = (bytes: Buffer, start: number, end: number): string => bytes.toString('latin1', start, end);
+/** False when the word is no pair, or one of ours that it can't be. */
+function addPair(pairs: Pairs, bytes: Buffer, from: number, end: number): boolean {
+  const keyEnd = endOfKey(bytes, from, end);
+  const valueStart = keyEnd + 1;
+  if (keyEnd === -1 || !isValue(bytes, valueStart, end)) return false;
+  if (isKey(bytes, from, keyEnd, 'seq')) {
+    if (pairs.seq !== undefined || end - valueStart > MAX_SEQ_DIGITS) return false;
+    pairs.seq = numberAt(bytes, valueStart, end);
+    return Number.isSafeInteger(pairs.seq);
+  }
+  if (isKey(bytes, from, keyEnd, 'mono')) {
+    if (pairs.mono !== undefined || end - valueStart > MAX_MONO_DIGITS) return false;
+    pairs.mono = numberAt(bytes, valueStart, end);
+    return !Number.isNaN(pairs.mono);
+  }
+  const other = bytes.toString('latin1', from, end);
+  pairs.others = pairs.others === undefined ? other : `${pairs.others} ${other}`;
+  return true;
+}
+
+/** Where the `=` after a key stands; -1 when there is no key or no `=`. */
+function endOfKey(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && isKeyByte(bytes[at] as number)) at += 1;
+  return at > from && at - from <= MAX_KEY_BYTES && at < end && bytes[at] === EQUALS ? at : -1;
+}
+
+function isKeyByte(byte: number): boolean {
+  const letter = byte | 0x20;
+  const isAlphanumeric = (letter >= 0x61 && letter <= 0x7a) || (byte >= 0x30 && byte <= 0x39);
+  return isAlphanumeric || byte === MINUS || byte === UNDERSCORE || byte === DOT;
+}
+
+function isKey(bytes: Uint8Array, from: number, end: number, key: string): boolean {
+  if (end - from !== key.length) return false;
+  for (let index = 0; index < key.length; index++) {
+    if (bytes[from + index] !== key.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** Printable ASCII, and neither nothing nor too much of it. */
+function isValue(bytes: Uint8Array, from: number, end: number): boolean {
+  if (from >= end || end - from > MAX_VALUE_BYTES) return false;
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte < 0x21 || byte > 0x7e) return false;
+  }
+  return true;
+}
 
 const daysInMonth = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 

@@ -37,26 +37,48 @@ export interface Step {
 }
 
 export class StepDetector {
-  #previous: Reading | undefined;
+  // The stamp before, as plain fields: an object for each stamp that lives until the next one is what a collector of
+  // garbage likes least.
+  #hasPrevious = false;
+  #clientMs = 0;
+  #resolutionMs = 0;
+  /** NaN when it was not sent. */
+  #clientMonoMs = Number.NaN;
+  #atMs = 0;
   /** Since when stamps are late, how many, and within which range their offsets are. */
   #late: { readonly sinceMs: number; stamps: number; leastMs: number; mostMs: number } | undefined;
 
   /** @param bestMs the offset that was expected, of the recent stamp that was delayed least */
   judge(reading: Reading, bestMs: number): Step | undefined {
-    const previous = this.#previous;
-    this.#previous = reading;
-    if (previous === undefined) return undefined;
-    const step = witnessed(previous, reading) ?? this.#byArrival(previous, reading, bestMs);
-    if (step !== undefined) this.#late = undefined;
-    return step === 'none' ? undefined : step;
+    const step = this.#hasPrevious ? (this.#witnessed(reading) ?? this.#byArrival(reading, bestMs)) : undefined;
+    this.#hasPrevious = true;
+    this.#clientMs = reading.clientMs;
+    this.#resolutionMs = reading.resolutionMs;
+    this.#clientMonoMs = reading.clientMonoMs ?? Number.NaN;
+    this.#atMs = reading.atMs;
+    if (step === undefined || step === 'none') return undefined;
+    this.#late = undefined;
+    return step;
   }
 
-  #byArrival(previous: Reading, { clientMs, atMs, resolutionMs }: Reading, bestMs: number): Step | undefined {
-    const coarsestMs = Math.max(previous.resolutionMs, resolutionMs);
-    const slackMs = UNWITNESSED_STEP_MS + SLEWING_RATE * Math.max(0, atMs - previous.atMs);
+  /** `undefined` without a witness, `none` when it says that nothing was set. */
+  #witnessed({ clientMs, resolutionMs, clientMonoMs }: Reading): Step | 'none' | undefined {
+    if (clientMonoMs === undefined) return undefined;
+    const elapsedMs = clientMonoMs - this.#clientMonoMs;
+    // NaN when there was none; a monotonic clock that goes back is another machine's, or none.
+    if (!(elapsedMs >= 0)) return undefined;
+    const stepMs = clientMs - this.#clientMs - elapsedMs;
+    // Two stamps that were cut off at different places differ by less than one unit of their last digit.
+    const slackMs = WITNESSED_STEP_MS + SLEWING_RATE * elapsedMs + Math.max(resolutionMs, this.#resolutionMs);
+    return Math.abs(stepMs) > slackMs ? { stepMs, witness: 'mono' } : 'none';
+  }
+
+  #byArrival({ clientMs, atMs, resolutionMs }: Reading, bestMs: number): Step | undefined {
+    const coarsestMs = Math.max(this.#resolutionMs, resolutionMs);
+    const slackMs = UNWITNESSED_STEP_MS + SLEWING_RATE * Math.max(0, atMs - this.#atMs);
     const offsetMs = clientMs - atMs;
     const jumpMs = offsetMs - bestMs;
-    const wentBack = previous.clientMs - clientMs > UNWITNESSED_STEP_MS;
+    const wentBack = this.#clientMs - clientMs > UNWITNESSED_STEP_MS;
     if (jumpMs > slackMs + coarsestMs || wentBack) return { stepMs: jumpMs, witness: 'arrival' };
     if (jumpMs >= -slackMs - coarsestMs) {
       this.#late = undefined;
@@ -72,16 +94,4 @@ export class StepDetector {
     const settled = isLevel && late.stamps >= SETTLED_STAMPS && atMs - late.sinceMs >= SETTLED_MS;
     return settled ? { stepMs: late.mostMs - bestMs, witness: 'arrival' } : undefined;
   }
-}
-
-/** `undefined` without a witness, `none` when it says that nothing was set. */
-function witnessed(previous: Reading, { clientMs, resolutionMs, clientMonoMs }: Reading): Step | 'none' | undefined {
-  if (clientMonoMs === undefined || previous.clientMonoMs === undefined) return undefined;
-  const elapsedMs = clientMonoMs - previous.clientMonoMs;
-  // A monotonic clock never goes back: this is another machine's, or none.
-  if (elapsedMs < 0) return undefined;
-  const stepMs = clientMs - previous.clientMs - elapsedMs;
-  // Two stamps that were cut off at different places differ by less than one unit of their last digit.
-  const slackMs = WITNESSED_STEP_MS + SLEWING_RATE * elapsedMs + Math.max(resolutionMs, previous.resolutionMs);
-  return Math.abs(stepMs) > slackMs ? { stepMs, witness: 'mono' } : 'none';
 }

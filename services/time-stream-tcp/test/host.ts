@@ -76,6 +76,7 @@ export class TestHost {
       counters,
       watchers: new Watchers({ clock, timers, counters, startedMs: 0 }),
       startedMs: 0,
+      sessions: new Set(),
       config,
       zone: new Zone(config.clientZone),
       list: () => formatClients([{ conn: '1', peer: 'peer', track: this.session.track, lastStampMs: 0 }], clock.now()),
