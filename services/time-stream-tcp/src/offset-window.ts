@@ -31,6 +31,9 @@ function togetherness(correlation: number, points: number): number {
   return Math.sqrt((1 + likely) / (1 - likely));
 }
 
+/** How many blocks there are from one look at the drift to the next, for carrying offsets forward. */
+const CARRY_BLOCKS = 8;
+
 /** Drift that is known worse than this is not used to carry offsets forward: no crystal is this far off. */
 const CARRYING_LIMIT = 500e-6;
 
@@ -106,16 +109,18 @@ export class OffsetWindow {
   }
 
   #findBest(nowMs: number): void {
-    const drift = this.drift();
-    this.#carryRate = drift !== undefined && drift.uncertainty <= CARRYING_LIMIT ? drift.rate : 0;
+    if (this.#times.length % CARRY_BLOCKS === 0) {
+      const drift = this.drift();
+      this.#carryRate = drift !== undefined && drift.uncertainty <= CARRYING_LIMIT ? drift.rate : 0;
+    }
     this.#bestMs = Number.NEGATIVE_INFINITY;
     this.#bestAtMs = nowMs;
     const secondLast = this.#times.length - 2;
-    for (const [index, time] of this.#times.entries()) {
+    for (let index = this.#times.length - 1; index >= 0; index--) {
+      const ageMs = nowMs - (this.#times[index] ?? 0);
       // Blocks may be longer than what is recent: the last whole one counts in any case.
-      if (nowMs - time > RECENT_MS && index < secondLast) continue;
-      const carried = (this.#offsets[index] ?? 0) + this.#carryRate * (nowMs - time);
-      this.#bestMs = Math.max(this.#bestMs, carried);
+      if (ageMs > RECENT_MS && index < secondLast) break;
+      this.#bestMs = Math.max(this.#bestMs, (this.#offsets[index] ?? 0) + this.#carryRate * ageMs);
     }
   }
 

@@ -116,6 +116,9 @@ const MAX_VALUE_BYTES = 128;
 const MAX_MONO_DIGITS = 20;
 const MAX_SEQ_DIGITS = 16;
 
+/** What the last digit of a fraction stands for, by how many digits it has. */
+const resolutionsMs = [1000, 100, 10, 1, 0.1, 0.01, 0.001, 1e-4, 1e-5, 1e-6] as const;
+
 const EQUALS = 0x3d;
 
 /**
@@ -141,12 +144,13 @@ export function parseStamp(bytes: Buffer, start: number, end: number): Stamp | {
   if (Number.isNaN(zoneOffsetMs)) return { problem: 'bad-zone' };
   const pairs = parsePairs(bytes, zoneEnd, end);
   if (pairs === undefined) return { problem: 'bad-pair' };
-  const fraction = digits === -1 ? 0 : (numberAt(bytes, coreEnd + 1, fractionEnd) * 1000) / 10 ** digits;
+  const resolutionMs = resolutionsMs[Math.max(0, digits)] ?? 1000;
+  const fractionMs = digits === -1 ? 0 : numberAt(bytes, coreEnd + 1, fractionEnd) * resolutionMs;
   return {
     text: bytes.toString('latin1', start, zoneEnd),
-    fieldsMs: wholeMs + fraction,
+    fieldsMs: wholeMs + fractionMs,
     zoneOffsetMs,
-    resolutionMs: digits === -1 ? 1000 : 1000 / 10 ** digits,
+    resolutionMs,
     seq: pairs.seq,
     mono: pairs.mono,
     pairs: pairs.others,

@@ -19,7 +19,7 @@ import { OUR_PEERS, REFERENCE_PEER, type TimePeer, timePeers } from './peers.ts'
 const CLIENTS = 1_000;
 const RATE = 10;
 
-/** Untimed at the start of every run: connections are accepted, and just-in-time compilers compile. */
+/** Untimed at the start of every run: connections are accepted. */
 const WARM_UP_MS = 1_000;
 /** After the timed part, so that it ends before the clients leave. */
 const COOL_DOWN_MS = 500;
@@ -58,11 +58,12 @@ export async function run(options: BenchOptions): Promise<void> {
   const report = [];
   for (const form of forms) {
     const figures = new Map(contenders.map(({ peer }) => [peer.name, new Map<number, Figures>()]));
-    for (let round = 0; round < options.rounds; round++) {
-      for (const contender of turnOrder(contenders, round)) {
+    // One more round than was asked for: in the first one just-in-time compilers compile, and it is thrown away.
+    for (let round = -1; round < options.rounds; round++) {
+      for (const contender of turnOrder(contenders, round + 1)) {
         showProgress(`${form}: round ${round + 1} of ${options.rounds}, ${contender.peer.name}`);
         const result = await measure(workspace, placement, load, contender, form, options.seconds * 1000);
-        figures.get(contender.peer.name)?.set(round, result);
+        if (round >= 0) figures.get(contender.peer.name)?.set(round, result);
       }
     }
     showProgress('');
