@@ -64,7 +64,7 @@ const BEHIND_STAMPS = 3;
 /** Of one connection; further ones are counted. */
 const LOGGED_BAD_LINES = 10;
 
-/** Of the bytes of a line that the log and the peer's administrator get to see. */
+/** So much of a bad line is shown in the log. */
 const PREVIEW_BYTES = 64;
 
 export class Session implements TcpHandler {
@@ -86,6 +86,7 @@ export class Session implements TcpHandler {
   #errors = 0;
   #wrong = false;
   #watchingSinceMs: number | undefined;
+  /** Nothing that still arrives counts. */
   #closed = false;
   #cancelDrain: (() => void) | undefined;
   /** When the last stamp came, on the monotonic clock. */
@@ -184,6 +185,8 @@ export class Session implements TcpHandler {
       else this.#decoder.feed(bytes, this.#visit);
     } catch (error) {
       if (!(error instanceof FramingError) || error.code !== 'FRAME_TOO_LONG') throw error;
+      // A line before it in the same read may have ended the connection already.
+      if (this.#closed) return;
       this.#reportBad('too-long', bytes ?? Buffer.alloc(0));
       this.#close('protocol-error');
     }
@@ -277,7 +280,8 @@ export class Session implements TcpHandler {
 
   #refuse({ problem, hint }: { problem: LineProblem; hint?: Command }, line: Uint8Array): void {
     this.#reportBad(problem, line, hint);
-    if (this.#errors === this.#host.config.maxErrors) this.#close('protocol-error');
+    const { maxErrors } = this.#host.config;
+    if (maxErrors > 0 && this.#errors >= maxErrors) this.#close('protocol-error');
   }
 
   #reportBad(problem: LineProblem, line: Uint8Array, hint?: Command): void {

@@ -354,6 +354,13 @@ describe('what is neither', () => {
     expect(host.connection.lines).toHaveLength(1);
   });
 
+  test('a bad line that ended the connection is the last, though the rest of the read is worse', () => {
+    const host = new TestHost({ maxErrors: 1, maxLineBytes: 64 });
+    host.receive(`x\n${'y'.repeat(200)}`);
+    expect(host.connection.lines).toHaveLength(1);
+    expect(host.of('bad-line')).toHaveLength(1);
+  });
+
   test('a peer that asks and never reads is closed before its answers fill memory', () => {
     const host = new TestHost();
     host.connection.waitingBytes = 300_000;
