@@ -198,6 +198,13 @@ describe('steps', () => {
     expect(summary.steps).toBe(1);
   });
 
+  test('such a step is found although a queue hid it at first', () => {
+    const setMs = (trueMs: number): number => (trueMs >= 100_000 ? -500 : 0);
+    const queueMs = (trueMs: number): number => (trueMs >= 100_000 && trueMs < 110_000 ? 1_000 : 0);
+    const { steps } = play({ seconds: 200, setMs, delayMs: queueMs });
+    expect(steps).toEqual([{ stepMs: expect.closeTo(-500, 0), witness: 'arrival' }]);
+  });
+
   test('with a monotonic clock 20 ms are seen at once, and no delay is taken for a step', () => {
     const setMs = (trueMs: number): number => (trueMs >= 10_000 ? -20 : 0);
     const { steps } = play({ seconds: 20, setMs, sendsMono: true, delayMs: (ms) => (ms % 7000 === 0 ? 900 : 0) });

@@ -163,6 +163,20 @@ test('a server that takes nothing gets nothing more: what can not leave in time 
   expect(received.at(-1)).toContain('seq=5');
 });
 
+test('stamps that were due while the process could not run are missed, and their numbers are left out', async () => {
+  let lateMs = 0;
+  const { world, stop, run, received } = start({ machine: { timerLateMs: () => lateMs } });
+  await world.pass(1_500);
+  lateMs = 3_000;
+  await world.pass(600);
+  lateMs = 0;
+  await world.pass(10_000);
+  stop.abort();
+  const { sent, missed } = await run;
+  expect(missed).toBeGreaterThanOrEqual(2);
+  expect(sent + missed).toBe(Number(/seq=(\d+)/.exec(received.at(-1) ?? '')?.[1]) + 1);
+});
+
 test('what the server refuses is passed on', async () => {
   const { world, stop, run, events, farEnd } = start();
   await world.pass(1_500);
