@@ -72,7 +72,7 @@ async function visitUntil(
     over.yet = true;
   });
   while (!over.yet) {
-    visits.push(visit(port, question));
+    visits.push(visit(port));
     await delay(CONNECT_EVERY_MS);
   }
   const outcomes = new Map<string, number>();
