@@ -45,6 +45,7 @@ const service = (name, args, logFile = `${state}/logs/${name}.log`) => ({
 export const apps = [
   service('echo-tcp', serve),
   service('udp-echo', serve),
+  service('time-stream-tcp', serve),
   service('file-server', serve),
   service('sntp-client', ['watch']),
 ];

@@ -8,7 +8,7 @@ import { program, testWith } from './support/programs.ts';
 import { binFolder, isAsShown, readSessions, runSession, type Session } from './support/sessions.ts';
 import { chrony, startChrony } from './support/time-servers.ts';
 
-const folder = binFolder(['nettool', 'udp-echo', 'sntp-client', 'file-server']);
+const folder = binFolder(['nettool', 'udp-echo', 'time-stream-tcp', 'sntp-client', 'file-server']);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Stops what was started. */
@@ -29,6 +29,13 @@ const companions: Readonly<
     shownPort: 7007,
     start: async (args) => {
       const daemon = await startDaemon('udp-echo', args);
+      return { port: daemon.port, stop: () => daemon.stop('SIGKILL') };
+    },
+  },
+  'time-stream-tcp': {
+    shownPort: 7037,
+    start: async (args) => {
+      const daemon = await startDaemon('time-stream-tcp', args);
       return { port: daemon.port, stop: () => daemon.stop('SIGKILL') };
     },
   },

@@ -8,9 +8,13 @@ import { binFolder, isAsShown, readSessions, runSession } from './support/sessio
 
 const sessions = readSessions(await readFile(`${repository}README.md`, 'utf8'));
 
-/** The ports that the README shows: one for both echo services, of TCP and of UDP. */
-const SHOWN_PORT = '7007';
-const shownPorts = { 'echo-tcp': SHOWN_PORT, 'udp-echo': SHOWN_PORT, 'file-server': '7021' } as const;
+/** The ports that the README shows, and whose they are; both echo services have one number, over TCP and over UDP. */
+const shownPorts = [
+  ['echo-tcp', '7007'],
+  ['udp-echo', '7007'],
+  ['time-stream-tcp', '7037'],
+  ['file-server', '7021'],
+] as const;
 
 const PATIENCE_MS = 120_000;
 
@@ -30,15 +34,13 @@ describe('README.md', { timeout: PATIENCE_MS }, () => {
     command
       .replace(/^npx pnpm@12 (start|stop|reload|status|preflight)$/, 'fleet $1')
       .replace(/^npx pnpm@12 (?=echo-tcp |nettool )/, '')
-      .replaceAll(shownPorts['file-server'], String(fleet.port('file-server')))
-      .replaceAll(SHOWN_PORT, String(fleet.port(/^nc -u|udp/.test(command) ? 'udp-echo' : 'echo-tcp')))
+      .replaceAll('7007', String(fleet.port(/^nc -u|udp/.test(command) ? 'udp-echo' : 'echo-tcp')))
+      .replaceAll('7021', String(fleet.port('file-server')))
+      .replaceAll('7037', String(fleet.port('time-stream-tcp')))
       .replaceAll('logs/', `${fleet.state}/logs/`)
       .replace(/^npx pnpm@12 logs/, `${nodePath} ${repository}shared/src/logs/start.js`);
   const there = (printed: string): string =>
-    Object.entries(shownPorts).reduce(
-      (text, [service, port]) => text.replaceAll(String(fleet.port(service)), port),
-      printed,
-    );
+    shownPorts.reduce((text, [service, shown]) => text.replaceAll(String(fleet.port(service)), shown), printed);
 
   test('has the session', () => expect(sessions.length).toBeGreaterThan(3));
 

@@ -20,12 +20,17 @@ afterAll(async () => {
   await fleet[Symbol.asyncDispose]();
 }, 60_000);
 
-/** One short visit: connect, one byte there and back, half-close, end. */
-async function visit(port: number): Promise<string> {
+const visiting =
+  (question: string) =>
+  (port: number): Promise<string> =>
+    visit(port, question);
+
+/** One short visit: connect, ask, half-close, read the reply, end. */
+async function visit(port: number, question: string): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1' });
   try {
     await once(socket, 'connect');
-    socket.end('x');
+    socket.end(question);
     const [reply] = (await once(socket, 'data')) as [Buffer];
     await once(socket, 'end');
     return reply.toString();
@@ -112,7 +117,7 @@ test('through a reload a client that connects every 5 ms is never refused or res
   const port = fleet.port('echo-tcp');
   const before = await fleet.processes();
   const reloaded = fleet.run(['reload']);
-  const [{ code, stderr }, outcomes] = await Promise.all([reloaded, visitUntil(reloaded, port, visit)]);
+  const [{ code, stderr }, outcomes] = await Promise.all([reloaded, visitUntil(reloaded, port, visiting('x'))]);
   expect([code, stderr]).toEqual([0, '']);
   expect([...outcomes.keys()]).toEqual(['x']);
   expect(outcomes.get('x')).toBeGreaterThan(50);
@@ -130,6 +135,26 @@ test('through a reload each datagram is answered, wherever it came in', async ()
   const steered = (await fleet.records('udp-echo')).filter(({ event }) => event === 'handing-over');
   expect(steered.map(({ problem }) => problem)).toEqual(steered.map(() => undefined));
   expect(steered.length).toBeGreaterThan(0);
+}, 120_000);
+
+test('through a reload whoever asks for the time gets it, and a client that sends its own goes over by itself', async () => {
+  const port = fleet.port('time-stream-tcp');
+  const stamps = async () => (await fleet.records('time-stream-tcp')).filter(({ event }) => event === 'stamp');
+  const send = fleet.runFile('services/time-stream-tcp/src/main.ts', [
+    ...['send', `127.0.0.1:${port}`, '--interval', '100ms', '--count', '200', '--json'],
+  ]);
+  await expect.poll(async () => (await stamps()).length, { timeout: 20_000 }).toBeGreaterThan(3);
+  const reloaded = fleet.run(['reload']);
+  const [{ code }, outcomes] = await Promise.all([reloaded, visitUntil(reloaded, port, visiting('TIME\n'))]);
+  expect(code).toBe(0);
+  const wrong = [...outcomes.keys()].filter((reply) => !/^\d{4}-\d\d-\d\dT\S+Z mono=\d+\r\n$/.test(reply));
+  expect(wrong).toEqual([]);
+  const { code: sent, stdout } = await send;
+  const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+  expect([sent, summary.reconnects]).toEqual([0, 1]);
+  // Each stamp that was sent arrived, at the one process or at the other.
+  await expect.poll(async () => (await stamps()).length, { timeout: 20_000 }).toBe(summary.sent);
+  expect(new Set((await stamps()).map(({ pid }) => pid)).size).toBe(2);
 }, 120_000);
 
 test('a transfer that is under way when the old process is told to end goes through it to its last byte', async () => {

@@ -35,6 +35,7 @@ export const errorKinds = {
   HOST_UNREACHABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
   ECHO_MISMATCH: { exitCode: exitCodes.failed, mender: 'the far end' },
   LOG_UNWRITABLE: { exitCode: exitCodes.failed, mender: 'you' },
+  NOT_A_TIME_STREAM: { exitCode: exitCodes.failed, mender: 'you' },
   LOGS_NOT_FOUND: { exitCode: exitCodes.failed, mender: 'you' },
   LOGS_UNREADABLE: { exitCode: exitCodes.failed, mender: 'the administrator' },
   NO_TIME: { exitCode: exitCodes.failed, mender: 'the far end' },

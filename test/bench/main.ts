@@ -16,6 +16,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   logs: () => import('./logs/main.ts'),
   'tcp-echo': () => import('./tcp-echo/main.ts'),
   'sntp-client': () => import('./sntp-client/main.ts'),
+  'time-stream-tcp': () => import('./time-stream-tcp/main.ts'),
   'udp-echo': () => import('./udp-echo/main.ts'),
 };
 

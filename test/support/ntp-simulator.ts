@@ -5,13 +5,14 @@
  * True time is known here, so a measurement's error is known too. Servers answer with real packets, and
  * what they send goes through the client's own parser and checks.
  */
+
+import type { Clock } from '@small-servers/shared/clock/clock';
+import { monoSeconds, stepSeconds } from '@small-servers/shared/clock/clock';
+import type { Timers } from '@small-servers/shared/clock/timers';
 import { judge } from '../../services/sntp-client/src/acceptance.ts';
-import type { Clock } from '../../services/sntp-client/src/clock.ts';
-import { monoSeconds, stepSeconds } from '../../services/sntp-client/src/clock.ts';
 import type { ExchangeOutcome } from '../../services/sntp-client/src/exchange.ts';
 import { encodeHeader, modes, parsePacket } from '../../services/sntp-client/src/packet.ts';
 import type { ProbeRun, Prober } from '../../services/sntp-client/src/probe.ts';
-import type { Timers } from '../../services/sntp-client/src/timers.ts';
 import { fromUnixNs } from '../../services/sntp-client/src/timestamp.ts';
 
 /** A generator of numbers from 0 to 1 that gives the same ones for the same seed (mulberry32). */

@@ -1,9 +1,9 @@
 /** A datagram socket connected to one server, and the clocks at the moments that count. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { type Clock, readClocks, type Stamp } from '@small-servers/shared/clock/clock';
 import { formatAddress, type IpAddress, parseAddress, unmapped } from '@small-servers/shared/inet/address';
 import { openStampedSocket, type StampedSocket } from '@small-servers/shared/native/receive-timestamp';
-import { type Clock, readClocks, type Stamp } from './clock.ts';
 
 export interface Remote {
   /** An IP address, without brackets. */

@@ -2,6 +2,7 @@
  * How fast the local clock runs off: a straight line through the offsets of the last intervals, weighted
  * by how well each is known, and how far the line's slope can be trusted.
  */
+import { fitLine } from '@small-servers/shared/clock/line-fit';
 import type { ClockRate } from './filter.ts';
 import { UNKNOWN_RATE } from './sample.ts';
 
@@ -44,17 +45,9 @@ export function estimateDrift(state: DriftState): ClockRate | undefined {
     y: offsetSeconds - first.offsetSeconds,
     weight: 1 / Math.max(boundSeconds, 1e-9) ** 2,
   }));
-  const total = sum(points.map(({ weight }) => weight));
-  const meanX = sum(points.map(({ x, weight }) => weight * x)) / total;
-  const meanY = sum(points.map(({ y, weight }) => weight * y)) / total;
-  const spread = sum(points.map(({ x, weight }) => weight * (x - meanX) ** 2));
-  const drift = sum(points.map(({ x, y, weight }) => weight * (x - meanX) * (y - meanY))) / spread;
-  const residual = sum(points.map(({ x, y, weight }) => weight * (y - meanY - drift * (x - meanX)) ** 2));
-  const deviation = Math.sqrt(residual / (points.length - 2) / spread);
-  return { drift, uncertainty: CONFIDENCE * deviation };
+  const { slope, slopeDeviation } = fitLine(points);
+  return { drift: slope, uncertainty: CONFIDENCE * slopeDeviation };
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** The rate with which samples are carried forward: the estimate, with room for what it can't know. */
 export function carryingRate(estimate: ClockRate | undefined): ClockRate {

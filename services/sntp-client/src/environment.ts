@@ -1,8 +1,8 @@
 /** What a probe of this machine is made of: its sockets, its resolver, its TLS. */
 import { readFile } from 'node:fs/promises';
+import { systemClock } from '@small-servers/shared/clock/clock';
 import { AppError } from '@small-servers/shared/errors';
 import { channelOpener, type Stamping } from './channel.ts';
-import { systemClock } from './clock.ts';
 import type { ExchangeKeys } from './nts/key-exchange.ts';
 import type { ProbeEnvironment } from './probe.ts';
 import { resolveName } from './resolve.ts';

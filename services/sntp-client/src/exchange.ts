@@ -3,6 +3,7 @@
  * passes every check. What does not pass is noted and left aside until the deadline.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { monoSeconds, stepSeconds } from '@small-servers/shared/clock/clock';
 import { systemCode } from '@small-servers/shared/errors';
 import {
   judge,
@@ -13,7 +14,6 @@ import {
   rejectionReasons,
 } from './acceptance.ts';
 import type { Arrival, Channel, OpenChannel, Remote, Sent } from './channel.ts';
-import { monoSeconds, stepSeconds } from './clock.ts';
 import { type Packet, parsePacket } from './packet.ts';
 import type { Sample } from './sample.ts';
 import type { NtpTimestamp } from './timestamp.ts';

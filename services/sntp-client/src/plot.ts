@@ -1,5 +1,5 @@
 /** Curves over time, as text for a terminal and as SVG. Pure. */
-import { formatSeconds } from './display.ts';
+import { formatSeconds } from '@small-servers/shared/clock/display';
 import type { PlotData, PlotPoint } from './plot-records.ts';
 
 export interface Curve {

@@ -2,11 +2,11 @@
 import { clientCommand } from '@small-servers/shared/cli/client-command';
 import { reportProblems } from '@small-servers/shared/cli/program';
 import { showProgress } from '@small-servers/shared/client/progress';
+import { systemClock } from '@small-servers/shared/clock/clock';
+import { formatOffset, formatSeconds } from '@small-servers/shared/clock/display';
 import { type Problem, quote } from '@small-servers/shared/config/problems';
 import { AppError, exitCodes } from '@small-servers/shared/errors';
-import { systemClock } from './clock.ts';
 import { readConfigured } from './configured.ts';
-import { formatOffset, formatSeconds } from './display.ts';
 import { systemEnvironment, trustedCertificates } from './environment.ts';
 import { ServerProbe } from './probe.ts';
 import { query } from './query.ts';

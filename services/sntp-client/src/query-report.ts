@@ -1,7 +1,8 @@
 /** The answer of a query for people and for programs. */
-import { formatTable } from '@small-servers/shared/fleet/table';
+
+import { formatTable } from '@small-servers/shared/cli/table';
+import { ctime, formatOffset, formatSeconds, isoTime } from '@small-servers/shared/clock/display';
 import { formatEndpoint } from '@small-servers/shared/server/peer';
-import { ctime, formatOffset, formatSeconds, isoTime } from './display.ts';
 import { formatReferenceId, leapWords } from './packet.ts';
 import type { Answer, ServerResult } from './query.ts';
 import { verdictOf, verdictWords } from './verdict.ts';

@@ -1,7 +1,8 @@
 /** Asks several servers at once and makes one answer of what they say. */
+
+import { monoSeconds, systemClock } from '@small-servers/shared/clock/clock';
 import type { RejectionReason } from './acceptance.ts';
 import type { Remote } from './channel.ts';
-import { monoSeconds, systemClock } from './clock.ts';
 import { addSample, type Estimate, estimate, type FilterState } from './filter.ts';
 import type { Outcome, ProbeEvent, Prober } from './probe.ts';
 import { type Candidate, type Selection, select } from './selection.ts';

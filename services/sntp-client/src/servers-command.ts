@@ -1,11 +1,11 @@
 /** `sntp-client servers`: whom the daemon asks, where they are, and what they said last. */
 import { clientCommand } from '@small-servers/shared/cli/client-command';
 import { reportProblems } from '@small-servers/shared/cli/program';
+import { formatTable } from '@small-servers/shared/cli/table';
+import { formatOffset, formatSeconds } from '@small-servers/shared/clock/display';
 import { systemCode } from '@small-servers/shared/errors';
-import { formatTable } from '@small-servers/shared/fleet/table';
 import { parseAddress } from '@small-servers/shared/inet/address';
 import { readConfigured } from './configured.ts';
-import { formatOffset, formatSeconds } from './display.ts';
 import { type RememberedPoll, readPolls } from './poll-memory.ts';
 import { resolveName } from './resolve.ts';
 import { formatServerName, type ServerName } from './server-name.ts';

@@ -1,14 +1,15 @@
 /** The daemon: a watcher over this machine's clock, network and state folder. */
+
+import { systemClock } from '@small-servers/shared/clock/clock';
+import { systemTimers } from '@small-servers/shared/clock/timers';
 import type { ServiceContext } from '@small-servers/shared/daemon/run';
 import type { Service } from '@small-servers/shared/daemon/service';
-import { systemClock } from './clock.ts';
 import { systemEnvironment, trustedCertificates } from './environment.ts';
 import { metricsOf } from './metrics.ts';
 import { fileMemory, volatileMemory } from './poll-memory.ts';
 import { ServerProbe } from './probe.ts';
 import { formatServerName } from './server-name.ts';
 import { policyOf, type settings } from './settings.ts';
-import { systemTimers } from './timers.ts';
 import { Watcher } from './watcher.ts';
 
 /** From one request of a first burst to the next; public servers take less for an attack. */

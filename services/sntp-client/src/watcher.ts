@@ -2,11 +2,13 @@
  * Polls servers for years and says what time it is. Each server has its own schedule; what they say is
  * put together once an interval. Clock, timers, network, randomness and memory are passed in.
  */
+
+import { type Clock, monoSeconds, readClocks, type Stamp, stepSeconds } from '@small-servers/shared/clock/clock';
+import { formatOffset, formatSeconds } from '@small-servers/shared/clock/display';
+import type { Timers } from '@small-servers/shared/clock/timers';
 import type { Log } from '@small-servers/shared/daemon/log';
 import { formatEndpoint } from '@small-servers/shared/server/peer';
 import { Association, isUnsent, pollOutcome } from './association.ts';
-import { type Clock, monoSeconds, readClocks, type Stamp, stepSeconds } from './clock.ts';
-import { formatOffset, formatSeconds } from './display.ts';
 import { addPoint, carryingRate, type DriftState, estimateDrift } from './drift.ts';
 import type { ClockRate } from './filter.ts';
 import type { PollMemory } from './poll-memory.ts';
@@ -14,7 +16,6 @@ import type { Outcome, ProbeEvent, Prober } from './probe.ts';
 import { boundOf } from './sample.ts';
 import { advance, FLOOR_SECONDS, type PollLimits, withJitter } from './schedule.ts';
 import { type Selection, select } from './selection.ts';
-import type { Timers } from './timers.ts';
 import { verdictOf, verdictWords } from './verdict.ts';
 
 export interface WatcherOptions {

@@ -5,6 +5,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
+import { type Clock, systemClock } from '@small-servers/shared/clock/clock';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
   FakeNtpServer,
@@ -17,7 +18,6 @@ import {
 import { forged, HOUR, type HostileCase, hostileReplies, kiss } from '../../../test/support/hostile-replies.ts';
 import { defaultPolicy } from '../src/acceptance.ts';
 import { channelOpener, type Stamping } from '../src/channel.ts';
-import { type Clock, systemClock } from '../src/clock.ts';
 import { encodeAuthenticator, fieldTypes } from '../src/nts/fields.ts';
 import type { ExchangeKeys } from '../src/nts/key-exchange.ts';
 import { emptyHeader, encodeField, encodeHeader } from '../src/packet.ts';

@@ -1,7 +1,8 @@
 /** The whole of the arithmetic against worlds in which the truth is known. */
+
+import { monoSeconds } from '@small-servers/shared/clock/clock';
 import { describe, expect, test } from 'vitest';
 import { exchange, type SimulatedServer, seededRandom, World } from '../../../test/support/ntp-simulator.ts';
-import { monoSeconds } from '../src/clock.ts';
 import { addPoint, type DriftState, estimateDrift } from '../src/drift.ts';
 import { addSample, estimate, type FilterState } from '../src/filter.ts';
 import { boundOf } from '../src/sample.ts';

@@ -2,10 +2,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readClocks, stepSeconds } from '@small-servers/shared/clock/clock';
+import { ctime, formatOffset, isoTime } from '@small-servers/shared/clock/display';
 import type { LogLine, LogRecord } from '@small-servers/shared/logs/record';
 import { describe, expect, test } from 'vitest';
-import { readClocks, stepSeconds } from '../src/clock.ts';
-import { ctime, formatOffset, isoTime } from '../src/display.ts';
 import { curvesOf, plotSvg, plotText } from '../src/plot.ts';
 import { collectPoints } from '../src/plot-records.ts';
 import { fileMemory, readPolls } from '../src/poll-memory.ts';

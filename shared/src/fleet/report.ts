@@ -1,8 +1,9 @@
 /** The fleet as a table for people. */
+
+import { formatTable } from '../cli/table.ts';
 import { formatEndpoint } from '../server/peer.ts';
 import { fillIn, reachable } from './round-trip.ts';
 import type { ServiceState } from './state.ts';
-import { formatTable } from './table.ts';
 
 type Column = readonly [title: string, cell: (state: ServiceState, nowMs: number) => string];
 

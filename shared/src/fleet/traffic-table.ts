@@ -1,6 +1,7 @@
 /** The second table of `status`: who is connected, what moves, who was refused. */
+
+import { formatTable } from '../cli/table.ts';
 import { formatBytes, formatFigure } from './figures.ts';
-import { formatTable } from './table.ts';
 import { type Rates, refusedIn, type Traffic } from './traffic.ts';
 
 export interface ServiceTraffic {

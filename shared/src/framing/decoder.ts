@@ -235,8 +235,9 @@ export abstract class MeasuredDecoder extends FrameDecoder {
   /**
    * How many bytes the frame that starts at `bytes[start]` takes in all, as far as `bytes[start, end)` tell (there is
    * at least one). More than `end - start` means "at least so many, ask again when they are here"; otherwise the frame
-   * is complete and `headBytes` and `tailBytes` are set. The answer may not depend on bytes beyond the frame. While a
-   * frame is incomplete the question is put again as bytes arrive, each time from its start. An oversized frame is what `oversizedFrame` makes of it.
+   * is complete and `headBytes` and `tailBytes` are set. The answer may depend on one byte beyond the frame, which tells
+   * that it is over, and on no more: a second one may be in an earlier chunk that is gone. While a frame is incomplete
+   * the question is put again as bytes arrive, each time from its start. An oversized frame is what `oversizedFrame` makes of it.
    *
    * @throws FramingError FRAME_INVALID if no frame starts with these bytes; FRAME_TOO_LONG if the frame is.
    */

@@ -2,8 +2,8 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { hostname, networkInterfaces } from 'node:os';
+import { formatTable } from '../cli/table.ts';
 import { systemCode } from '../errors.ts';
-import { formatTable } from '../fleet/table.ts';
 import { formatAddress, type IpFamily } from '../inet/address.ts';
 import { type InterfaceAddress, interfaceAddresses } from '../inet/host.ts';
 import { labelled } from './format.ts';

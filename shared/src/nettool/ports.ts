@@ -1,8 +1,8 @@
 /** `nettool ports`: who listens on the fleet's ports and on this host's well-known ones. */
 import { userInfo } from 'node:os';
+import { formatTable } from '../cli/table.ts';
 import { toggle } from '../config/kinds.ts';
 import { setting } from '../config/settings.ts';
-import { formatTable } from '../fleet/table.ts';
 import { formatAddress } from '../inet/address.ts';
 import { type Listener, listListeners, type Transport } from '../system/listeners.ts';
 import type { Answer, Verb } from './verb.ts';

@@ -1,9 +1,9 @@
 /** `nettool resolve`: the addresses of a name, or the names of an address, by the system and by DNS side by side. */
 import { lookup, lookupService, Resolver } from 'node:dns/promises';
+import { formatTable } from '../cli/table.ts';
 import { duration, toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
 import { systemCode } from '../errors.ts';
-import { formatTable } from '../fleet/table.ts';
 import { formatAddress, type IpAddress, type IpFamily, parseAddress } from '../inet/address.ts';
 import { parseHostName } from '../inet/host-name.ts';
 import { specialPurposeOf } from '../inet/special-purpose.ts';

@@ -1,6 +1,6 @@
 /** `nettool service`: from a service's name to its port and back. */
 import { readFile } from 'node:fs/promises';
-import { formatTable } from '../fleet/table.ts';
+import { formatTable } from '../cli/table.ts';
 import {
   BUNDLED_SERVICES,
   findByName,

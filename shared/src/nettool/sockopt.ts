@@ -1,9 +1,9 @@
 /** `nettool sockopt`: the options of a fresh socket, and what asking for buffer sizes really gives. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { formatTable } from '../cli/table.ts';
 import { size, toggle } from '../config/kinds.ts';
 import { type ConfigOf, setting } from '../config/settings.ts';
-import { formatTable } from '../fleet/table.ts';
 import { type Libc, loadLibc, nativeGaps } from '../native/linux.ts';
 import {
   type BufferReport,
