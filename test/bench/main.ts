@@ -11,6 +11,7 @@ interface Bench {
 
 /** Every bench by name. A bench prints its own table and names each peer that is missing. */
 const benches: Record<string, () => Promise<Bench>> = {
+  'file-server': () => import('./file-server/main.ts'),
   framing: () => import('./framing/bench.ts'),
   'log-writing': () => import('./log-writing/main.ts'),
   logs: () => import('./logs/main.ts'),

@@ -9,7 +9,7 @@ import type { FilePath } from './protocol/path.ts';
 import { crc32Text, data, entryPairs, item, ok, timeText } from './protocol/reply.ts';
 import { type Arguments, type VerbName, verbs } from './protocol/verbs.ts';
 import type { Session } from './session.ts';
-import type { OpenedFile, Precondition, Upload } from './store/store.ts';
+import type { Entry, OpenedFile, Precondition, Upload } from './store/store.ts';
 import { findToken } from './tokens.ts';
 import type { Outcome, Transfer } from './transfers.ts';
 
@@ -114,7 +114,9 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
   },
 
   GET: (session, args) =>
-    transferring(session, 'GET', args.path, (file, transfer) => get(session, file, args, transfer)),
+    getNow(session, args)
+      ? undefined
+      : transferring(session, 'GET', args.path, (file, transfer) => get(session, file, args, transfer)),
 
   CAT: async (session, { path }) =>
     transferring(session, 'CAT', path, async (file) => {
@@ -245,13 +247,41 @@ function closeQuietly(session: Session, file: OpenedFile): void {
   file.close().catch((error: unknown) => session.faultOf(error));
 }
 
+/**
+ * The whole of a small file that is in memory, in the turn that asked for it: waiting for promises would cost as much
+ * again as finding and reading it. Returns false where anything about it is different; nothing was done then.
+ */
+function getNow(session: Session, { path, off, len, if: wanted, ifnot }: Arguments<'GET'>): boolean {
+  if (off !== undefined || len !== undefined || wanted !== undefined || ifnot !== undefined) return false;
+  const { store, transfers } = session.context;
+  const file = store.openNow?.(path);
+  if (file === undefined) return false;
+  try {
+    const { sizeBytes } = file.entry;
+    if (sizeBytes > SMALL_FILE_BYTES) return false;
+    const { reply, content } = smallReply(headerOf(file.entry, 0, sizeBytes), sizeBytes);
+    if (file.readNow?.(content, 0) !== sizeBytes) return false;
+    finishSmallReply(reply, content);
+    const transfer = transfers.begin('GET', path.text, session.connection);
+    session.send(reply);
+    transfers.end(transfer, 'complete', sizeBytes);
+    return true;
+  } finally {
+    closeQuietly(session, file);
+  }
+}
+
+function headerOf({ sizeBytes, modifiedMs, etag, sha256 }: Entry, off: number, lengthBytes: number): string {
+  return data(lengthBytes, { off, size: sizeBytes, mtime: timeText(modifiedMs), etag, sha256 });
+}
+
 async function get(
   session: Session,
   file: OpenedFile,
   { off = 0, len = Number.POSITIVE_INFINITY, if: wanted, ifnot }: Arguments<'GET'>,
   transfer: Transfer,
 ): Promise<Ended> {
-  const { etag, sizeBytes, modifiedMs, sha256 } = file.entry;
+  const { etag, sizeBytes } = file.entry;
   if (wanted !== undefined && wanted !== etag) {
     session.fail(new FileError('CHANGED', 'it is not the file it was'), { etag });
     return { outcome: 'refused', bytes: 0 };
@@ -266,7 +296,7 @@ async function get(
   }
   transfer.offset = off;
   const lengthBytes = Math.min(len, sizeBytes - off);
-  const header = data(lengthBytes, { off, size: sizeBytes, mtime: timeText(modifiedMs), etag, sha256 });
+  const header = headerOf(file.entry, off, lengthBytes);
   const range = { file, offset: off, lengthBytes };
   return lengthBytes <= SMALL_FILE_BYTES ? getSmall(session, range, header) : getLarge(session, range, header);
 }
@@ -277,10 +307,20 @@ interface Range {
   readonly lengthBytes: number;
 }
 
-/** Everything in one write; nothing was promised before the content is here. */
-async function getSmall(session: Session, { file, offset, lengthBytes }: Range, header: string): Promise<Ended> {
+/** Room for everything in one write, with the header in it, and the part of it that the content goes to. */
+function smallReply(header: string, lengthBytes: number): { readonly reply: Buffer; readonly content: Buffer } {
   const reply = Buffer.allocUnsafe(header.length + lengthBytes + CLOSING_BYTES);
-  const content = reply.subarray(header.length, header.length + lengthBytes);
+  reply.write(header, 0, 'latin1');
+  return { reply, content: reply.subarray(header.length, header.length + lengthBytes) };
+}
+
+function finishSmallReply(reply: Buffer, content: Buffer): void {
+  reply.write(closing(crc32(content)), reply.length - CLOSING_BYTES, 'latin1');
+}
+
+/** Nothing was promised before the content is here. */
+async function getSmall(session: Session, { file, offset, lengthBytes }: Range, header: string): Promise<Ended> {
+  const { reply, content } = smallReply(header, lengthBytes);
   try {
     await readFully(file, content, offset);
   } catch (error) {
@@ -288,8 +328,7 @@ async function getSmall(session: Session, { file, offset, lengthBytes }: Range, 
     const changed = new FileError('CHANGED', 'the file shrank meanwhile', { cause: error });
     return { outcome: 'failed', bytes: 0, error: changed };
   }
-  reply.write(header, 0, 'latin1');
-  reply.write(closing(crc32(content)), header.length + lengthBytes, 'latin1');
+  finishSmallReply(reply, content);
   session.send(reply);
   return { outcome: session.gone ? 'cut' : 'complete', bytes: lengthBytes };
 }

@@ -80,8 +80,8 @@ const LINGER_MS = 2_000;
 
 const MAX_WRONG_TOKENS = 3;
 
-/** Pipelined commands of one peer that are done in a row, before others have their turn: some 2 ms. */
-const COMMANDS_IN_A_ROW = 64;
+/** Pipelined commands of one peer that are done in a row, before others have their turn: some 2 ms if they are PUTs. */
+const COMMANDS_IN_A_ROW = 16;
 
 export class Session implements TcpHandler {
   readonly context: SessionContext;
@@ -372,14 +372,11 @@ export class Session implements TcpHandler {
       return;
     }
     this.#commands += 1;
-    this.#inARow += 1;
     const parsed = parseCommand(text);
     if (parsed.command === undefined) this.refuse(parsed.error, parsed.following);
     else this.#begin(parsed.command);
     if (this.#out.length > MOST_REPLY_CHARACTERS) this.flush();
-    if (!this.#working && this.#closing === undefined && this.connection.unsentBytes > MOST_UNSENT_BYTES) {
-      this.#work(this.flushed());
-    }
+    if (!this.#working && this.#closing === undefined) this.#restIfDue();
   }
 
   #begin(command: Command): void {
@@ -391,6 +388,8 @@ export class Session implements TcpHandler {
       this.refuse(error, followingOf(command));
       return;
     }
+    // What asks nothing of the store takes no time to speak of.
+    if (needs !== 'nothing') this.#inARow += 1;
     if (transfers === true && !this.#countFile()) return;
     const handle = handlers[verb] as (session: Session, args: Command['args']) => Promise<void> | undefined;
     const work = handle(this, args);
@@ -455,10 +454,16 @@ export class Session implements TcpHandler {
     this.#working = false;
     if (this.#gone || this.#closing !== undefined) return;
     if (this.#draining && this.#receiving === undefined) this.#sayShutdown();
-    else if (this.connection.unsentBytes > MOST_UNSENT_BYTES) this.#work(this.flushed());
-    else if (this.#inARow > COMMANDS_IN_A_ROW) this.#work(this.#nextTurn());
-    else this.#feed(this.#resume);
+    else if (!this.#restIfDue()) this.#feed(this.#resume);
   };
+
+  /** Waits before the next command for a peer that does not take what is written, or for others to have their turn. */
+  #restIfDue(): boolean {
+    if (this.connection.unsentBytes > MOST_UNSENT_BYTES) this.#work(this.flushed());
+    else if (this.#inARow > COMMANDS_IN_A_ROW) this.#work(this.#nextTurn());
+    else return false;
+    return true;
+  }
 
   async #nextTurn(): Promise<void> {
     this.flush();

@@ -780,6 +780,16 @@ describe('limits', () => {
     expect(wire.held).toBe(false);
   });
 
+  test('after some pipelined commands the next one waits for another turn of the event loop', async () => {
+    const wire = new Wire(library());
+    wire.send('STAT hello.txt\n'.repeat(100));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(wire.lines.length).toBeGreaterThan(0);
+    expect(wire.lines.length).toBeLessThanOrEqual(40);
+    for (let round = 0; round < 10; round += 1) await wire.settle();
+    expect(wire.lines.length).toBe(100);
+  });
+
   test('a connection that had its last word is read from for a while only', async () => {
     const wire = new Wire(library());
     await answersTo(wire, 'A\0\n');

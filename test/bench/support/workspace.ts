@@ -9,11 +9,13 @@ import { join } from 'node:path';
  * is synchronous so that it can run while the process exits.
  */
 export class Workspace implements Disposable {
-  readonly folder = mkdtempSync(join(tmpdir(), 'small-servers-bench-'));
+  readonly folder: string;
   readonly #children = new Set<ChildProcess>();
   readonly #clear = () => this[Symbol.dispose]();
 
-  constructor() {
+  /** @param parent where the folder is made: a file system in memory for a bench that moves large files */
+  constructor(parent = tmpdir()) {
+    this.folder = mkdtempSync(join(parent, 'small-servers-bench-'));
     process.once('exit', this.#clear);
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, exitFor);
   }

@@ -88,7 +88,7 @@ export class Changes {
       return;
     }
     // The file is there, whatever becomes of its other name: the next sweep sees two names, and removes this one.
-    await operations.unlink(partial).catch(() => {});
+    await operations.unlink(partial, true).catch(() => {});
   }
 
   async makeDirectory(path: FilePath): Promise<Entry> {

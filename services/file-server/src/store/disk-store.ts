@@ -14,7 +14,7 @@ import { type Residence, residenceOf, settledAfterMs } from './file-systems.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { Listing } from './listing.ts';
 import { memoryOperations } from './memory-operations.ts';
-import { hiddenName } from './names.ts';
+import { hiddenName, isHidden } from './names.ts';
 import { absent, type NativeFiles, openNativeFiles } from './native-files.ts';
 import { DiskFile } from './opened-file.ts';
 import { type FileOperations, openFlags, realOperations, remoteOperations } from './operations.ts';
@@ -235,6 +235,20 @@ export class DiskStore implements FileStore {
         throw error;
       }
     });
+  }
+
+  openNow(path: FilePath): OpenedFile | undefined {
+    if (isHidden(path.names)) return undefined;
+    const descriptor = this.root.openCached(path.names, openFlags.read);
+    if (descriptor < 0) return undefined;
+    try {
+      const stats = this.operations.statNow(descriptor);
+      if (kindOf(stats) === 'file') return new DiskFile(this, descriptor, stats, true);
+    } catch {
+      // `open` finds words for it.
+    }
+    this.operations.closeNow(descriptor);
+    return undefined;
   }
 
   async #openFromDisk(path: FilePath): Promise<number> {

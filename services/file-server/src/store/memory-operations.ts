@@ -17,6 +17,7 @@ function freesLittle(path: Buffer): boolean {
 
 export const memoryOperations: FileOperations = {
   ...realOperations,
+  hasDisk: false,
   open: async (path, flags, mode) => fs.openSync(path, flags, mode),
   stat: async (descriptor) => fs.fstatSync(descriptor, { bigint: true }),
   lstat: async (path) => fs.lstatSync(path, { bigint: true }),
@@ -25,11 +26,12 @@ export const memoryOperations: FileOperations = {
       ? realOperations.write(descriptor, bytes, offset)
       : fs.writeSync(descriptor, bytes, 0, bytes.length, offset),
   changeMode: async (descriptor, mode) => fs.fchmodSync(descriptor, mode),
-  syncData: async (descriptor) => fs.fdatasyncSync(descriptor),
-  sync: async (descriptor) => fs.fsyncSync(descriptor),
+  syncData: async () => {},
+  sync: async () => {},
   link: async (from, to) => fs.linkSync(from, to),
   rename: async (from, to) => (freesLittle(to) ? fs.renameSync(from, to) : realOperations.rename(from, to)),
-  unlink: async (path) => (freesLittle(path) ? fs.unlinkSync(path) : realOperations.unlink(path)),
+  unlink: async (path, isSpare = false) =>
+    isSpare || freesLittle(path) ? fs.unlinkSync(path) : realOperations.unlink(path),
   makeDirectory: async (path, mode) => fs.mkdirSync(path, mode),
   removeDirectory: async (path) => fs.rmdirSync(path),
 };

@@ -44,14 +44,17 @@ export class DiskFile implements OpenedFile {
   async read(target: Uint8Array, offset: number): Promise<number> {
     // A number that was given back may stand for another file by now.
     if (!this.#open) throw new Error('the file is closed');
-    if (this.#cached && target.length <= INLINE_READ_BYTES) {
-      const { root, operations, inMemory } = this.#host;
-      const bytes = inMemory
-        ? operations.readNow(this.#descriptor, target, offset)
-        : root.readCached(this.#descriptor, target, offset);
-      if (bytes !== unknown) return bytes;
-    }
+    const bytes = this.readNow(target, offset);
+    if (bytes >= 0) return bytes;
     return inProtocolWords(() => this.#host.operations.read(this.#descriptor, target, offset));
+  }
+
+  readNow(target: Uint8Array, offset: number): number {
+    if (!this.#open || !this.#cached || target.length > INLINE_READ_BYTES) return unknown;
+    const { root, operations, inMemory } = this.#host;
+    return inMemory
+      ? operations.readNow(this.#descriptor, target, offset)
+      : root.readCached(this.#descriptor, target, offset);
   }
 
   async check(): Promise<Entry> {

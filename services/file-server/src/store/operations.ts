@@ -36,6 +36,8 @@ export const openFlags = {
 } as const;
 
 export interface FileOperations {
+  /** Without a disk there is nothing to bring to one: `syncData` and `sync` need not be called. */
+  readonly hasDisk: boolean;
   open(path: Buffer, flags: number, mode?: number): Promise<number>;
   close(descriptor: number): Promise<void>;
   /** Closes a directory or a small file, which takes no time. */
@@ -60,7 +62,8 @@ export interface FileOperations {
   rename(from: Buffer, to: Buffer): Promise<void>;
   /** Throws EEXIST if something has the new name. */
   renameNew(from: Buffer, to: Buffer): Promise<void>;
-  unlink(path: Buffer): Promise<void>;
+  /** `isSpare`: the file has another name, so that nothing is given back. */
+  unlink(path: Buffer, isSpare?: boolean): Promise<void>;
   makeDirectory(path: Buffer, mode: number): Promise<void>;
   removeDirectory(path: Buffer): Promise<void>;
   /**
@@ -113,6 +116,7 @@ function taken(): Error {
 }
 
 export const realOperations: FileOperations = {
+  hasDisk: true,
   open: (path, flags, mode) => promised((done) => fs.open(path, flags, mode, done)),
   close: (descriptor) => promised((done) => fs.close(descriptor, done as fs.NoParamCallback)),
   closeNow: (descriptor) => fs.closeSync(descriptor),

@@ -181,6 +181,7 @@ export class Root {
 
   /** Brings the names of a directory to disk. One that the server may not read is left to the system. */
   async sync(place: Place): Promise<void> {
+    if (!this.#operations.hasDisk) return;
     if (place.descriptor === this.#place.descriptor) return this.#operations.sync(place.descriptor);
     let descriptor: number;
     try {

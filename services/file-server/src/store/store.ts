@@ -46,6 +46,8 @@ export interface OpenedFile {
   readonly entry: Entry;
   /** Reads up to `target.length` bytes from `offset`; 0 at the end. May give fewer than asked for. */
   read(target: Uint8Array, offset: number): Promise<number>;
+  /** As `read`, in the same turn: negative where that would wait, or where nobody knows. */
+  readNow?(target: Uint8Array, offset: number): number;
   /** The entry as it is now, of this descriptor: another etag says the content may have changed. */
   check(): Promise<Entry>;
   /** Keeps a digest computed from this very content, so that the next one who asks has it without reading. */
@@ -105,6 +107,8 @@ export interface FileStore {
   list(path: FilePath, request: ListRequest): Promise<ListPage>;
   /** ISDIR for a directory; DENIED for a link, FIFO, device or socket; none of them blocks. */
   open(path: FilePath): Promise<OpenedFile>;
+  /** As `open`, in the same turn: undefined where that would wait, and for whatever `open` refuses. */
+  openNow?(path: FilePath): OpenedFile | undefined;
   createUpload(request: UploadRequest): Promise<Upload>;
   /** NOTFOUND for an id that is not kept; BUSY while another connection that still moves holds it. */
   resumeUpload(id: string): Promise<Upload>;
