@@ -21,23 +21,19 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../support/load.h"
 
 enum {
   RECEIVE_BYTES = 256 * 1024,
@@ -63,34 +59,6 @@ static void die(const char *format, ...) {
   vfprintf(stderr, format, arguments);
   fputc('\n', stderr);
   exit(1);
-}
-
-static uint64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-/* Seconds that this process was ready to run and did not, because others had its core; 0 where nobody counts it. */
-static double waited_seconds(void) {
-  unsigned long long ran_ns, waited_ns = 0;
-  FILE *file = fopen("/proc/self/schedstat", "r");
-  if (file == NULL) return 0;
-  if (fscanf(file, "%llu %llu", &ran_ns, &waited_ns) != 2) waited_ns = 0;
-  fclose(file);
-  return (double)waited_ns / 1e9;
-}
-
-static uint64_t number_argument(const char *name, const char *text, uint64_t least, uint64_t most) {
-  char *end;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 10);
-  if (errno != 0 || *text < '0' || *text > '9' || *end != '\0' || value < least || value > most) {
-    fprintf(stderr, "load: %s: \"%s\" is not a number from %llu to %llu\n", name, text, (unsigned long long)least,
-            (unsigned long long)most);
-    exit(78);
-  }
-  return value;
 }
 
 /* ---- Content ---- */

@@ -14,19 +14,15 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../support/load.h"
 
 enum {
   RECEIVE_BYTES = 256 * 1024,
@@ -35,7 +31,6 @@ enum {
   EDGE_BYTES = 64,         /* compared at either end of every received chunk */
   WHOLE_CHECK_EVERY = 64,  /* every so many large messages are compared whole */
   ANSWER_GRACE_MS = 5000,  /* for the messages in flight at the end */
-  SUB_BUCKETS = 64,        /* per power of two: round trips are known to 1/64 */
 };
 
 struct connection {
@@ -52,51 +47,13 @@ static char receive_buffer[RECEIVE_BYTES];
 static char *pattern;
 static size_t message_bytes;
 static int epoll;
-static uint64_t histogram[64 * SUB_BUCKETS];
-static uint64_t measured_messages, all_messages, errors;
+static struct histogram round_trips;
+static uint64_t all_messages, errors;
 static int in_flight, measuring, ending;
-
-static uint64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-/* Seconds that this process was ready to run and did not, because others had its core; 0 where nobody counts it. */
-static double waited_seconds(void) {
-  unsigned long long ran_ns, waited_ns = 0;
-  FILE *file = fopen("/proc/self/schedstat", "r");
-  if (file == NULL) return 0;
-  if (fscanf(file, "%llu %llu", &ran_ns, &waited_ns) != 2) waited_ns = 0;
-  fclose(file);
-  return (double)waited_ns / 1e9;
-}
 
 static void die(const char *step) {
   fprintf(stderr, "load: %s: %s\n", step, strerror(errno));
   exit(1);
-}
-
-/* Values below SUB_BUCKETS have a bucket each; above, SUB_BUCKETS buckets share each power of two. */
-static unsigned bucket_of(uint64_t ns) {
-  if (ns < SUB_BUCKETS) return (unsigned)ns;
-  unsigned shift = 63u - (unsigned)__builtin_clzll(ns) - 6u; /* 6 = log2(SUB_BUCKETS) */
-  return (shift + 1) * SUB_BUCKETS + (unsigned)((ns >> shift) - SUB_BUCKETS);
-}
-
-static uint64_t bucket_start(unsigned bucket) {
-  if (bucket < SUB_BUCKETS) return bucket;
-  unsigned shift = bucket / SUB_BUCKETS - 1;
-  return ((uint64_t)SUB_BUCKETS + bucket % SUB_BUCKETS) << shift;
-}
-
-static double percentile_us(double share) {
-  uint64_t rank = (uint64_t)((double)measured_messages * share), seen = 0;
-  for (unsigned i = 0; i < sizeof histogram / sizeof *histogram; i++) {
-    seen += histogram[i];
-    if (seen > rank) return (double)bucket_start(i) / 1000.0;
-  }
-  return 0;
 }
 
 static void fail(struct connection *connection, const char *reason) {
@@ -161,8 +118,7 @@ static void on_readable(struct connection *connection) {
   connection->messages++;
   all_messages++;
   if (measuring) {
-    measured_messages++;
-    histogram[bucket_of(now - connection->started_ns)]++;
+    count_round_trip(&round_trips, now - connection->started_ns);
   }
   if (ending) {
     in_flight--;
@@ -196,18 +152,6 @@ static void open_connection(struct connection *connection, const struct sockaddr
   if (fcntl(connection->fd, F_SETFL, O_NONBLOCK) < 0) die("fcntl");
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection->fd, &event) < 0) die("epoll_ctl");
-}
-
-static uint64_t number_argument(const char *name, const char *text, uint64_t least, uint64_t most) {
-  char *end;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 10);
-  if (errno != 0 || *text < '0' || *text > '9' || *end != '\0' || value < least || value > most) {
-    fprintf(stderr, "load: %s: \"%s\" is not a number from %llu to %llu\n", name, text, (unsigned long long)least,
-            (unsigned long long)most);
-    exit(78);
-  }
-  return value;
 }
 
 int main(int argc, char **argv) {
@@ -262,9 +206,9 @@ int main(int argc, char **argv) {
 
   printf("{\"messages\":%llu,\"allMessages\":%llu,\"seconds\":%.6f,\"messagesPerSecond\":%.1f,\"bytes\":%llu,\"errors\":%llu,"
          "\"missing\":%d,\"waitedSeconds\":%.6f,\"p50Us\":%.1f,\"p99Us\":%.1f}\n",
-         (unsigned long long)measured_messages, (unsigned long long)all_messages, seconds, (double)measured_messages / seconds,
-         (unsigned long long)measured_messages * message_bytes, (unsigned long long)errors, in_flight,
-         waited, percentile_us(0.50), percentile_us(0.99));
+         (unsigned long long)round_trips.total, (unsigned long long)all_messages, seconds, (double)round_trips.total / seconds,
+         (unsigned long long)round_trips.total * message_bytes, (unsigned long long)errors, in_flight,
+         waited, percentile_us(&round_trips, 0.50), percentile_us(&round_trips, 0.99));
   if (in_flight > 0) fprintf(stderr, "load: %d messages never came back whole\n", in_flight);
   return errors == 0 && in_flight == 0 ? 0 : 1;
 }

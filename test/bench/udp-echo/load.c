@@ -10,22 +10,17 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../support/load.h"
 
 enum {
   EVENTS_PER_WAIT = 256,
   RESEND_MS = 200,
-  SUB_BUCKETS = 64, /* per power of two: round trips are known to 1/64 */
 };
 
 struct head {
@@ -45,51 +40,13 @@ static size_t datagram_bytes;
 static size_t flow_count;
 static struct flow *flows;
 static int epoll;
-static uint64_t histogram[64 * SUB_BUCKETS];
-static uint64_t measured_messages, all_messages, lost, wrong;
+static struct histogram round_trips;
+static uint64_t all_messages, lost, wrong;
 static int measuring;
-
-static uint64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
 
 static void die(const char *step) {
   fprintf(stderr, "load: %s: %s\n", step, strerror(errno));
   exit(1);
-}
-
-/* Values below SUB_BUCKETS have a bucket each; above, SUB_BUCKETS buckets share each power of two. */
-static unsigned bucket_of(uint64_t ns) {
-  if (ns < SUB_BUCKETS) return (unsigned)ns;
-  unsigned shift = 63u - (unsigned)__builtin_clzll(ns) - 6u; /* 6 = log2(SUB_BUCKETS) */
-  return (shift + 1) * SUB_BUCKETS + (unsigned)((ns >> shift) - SUB_BUCKETS);
-}
-
-static uint64_t bucket_start(unsigned bucket) {
-  if (bucket < SUB_BUCKETS) return bucket;
-  unsigned shift = bucket / SUB_BUCKETS - 1;
-  return ((uint64_t)SUB_BUCKETS + bucket % SUB_BUCKETS) << shift;
-}
-
-static double percentile_us(double share) {
-  uint64_t rank = (uint64_t)((double)measured_messages * share), seen = 0;
-  for (unsigned i = 0; i < sizeof histogram / sizeof *histogram; i++) {
-    seen += histogram[i];
-    if (seen > rank) return (double)bucket_start(i) / 1000.0;
-  }
-  return 0;
-}
-
-/* Seconds that this process was ready to run and did not. */
-static double waited_seconds(void) {
-  unsigned long long ran = 0, waited = 0;
-  FILE *file = fopen("/proc/self/schedstat", "r");
-  if (file == NULL) return 0;
-  if (fscanf(file, "%llu %llu", &ran, &waited) != 2) waited = 0;
-  fclose(file);
-  return (double)waited / 1e9;
 }
 
 static void send_next(struct flow *flow, uint64_t now) {
@@ -113,8 +70,7 @@ static void on_readable(struct flow *flow) {
   uint64_t now = now_ns();
   all_messages++;
   if (measuring) {
-    measured_messages++;
-    histogram[bucket_of(now - flow->sent_ns)]++;
+    count_round_trip(&round_trips, now - flow->sent_ns);
   }
   send_next(flow, now);
 }
@@ -151,18 +107,6 @@ static void open_flow(struct flow *flow, const struct sockaddr_in *address) {
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, flow->fd, &event) < 0) die("epoll_ctl");
 }
 
-static uint64_t number_argument(const char *name, const char *text, uint64_t least, uint64_t most) {
-  char *end;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 10);
-  if (errno != 0 || *text < '0' || *text > '9' || *end != '\0' || value < least || value > most) {
-    fprintf(stderr, "load: %s: \"%s\" is not a number from %llu to %llu\n", name, text, (unsigned long long)least,
-            (unsigned long long)most);
-    exit(78);
-  }
-  return value;
-}
-
 int main(int argc, char **argv) {
   if (argc != 7) {
     fprintf(stderr, "usage: load HOST PORT FLOWS DATAGRAM_BYTES DURATION_MS WARMUP_MS\n");
@@ -195,8 +139,9 @@ int main(int argc, char **argv) {
 
   printf("{\"messages\":%llu,\"allMessages\":%llu,\"seconds\":%.6f,\"messagesPerSecond\":%.1f,\"lost\":%llu,"
          "\"waitedSeconds\":%.6f,\"p50Us\":%.1f,\"p99Us\":%.1f}\n",
-         (unsigned long long)measured_messages, (unsigned long long)all_messages, seconds,
-         (double)measured_messages / seconds, (unsigned long long)lost, waited, percentile_us(0.50), percentile_us(0.99));
+         (unsigned long long)round_trips.total, (unsigned long long)all_messages, seconds,
+         (double)round_trips.total / seconds, (unsigned long long)lost, waited, percentile_us(&round_trips, 0.50),
+         percentile_us(&round_trips, 0.99));
   if (wrong > 0) fprintf(stderr, "load: %llu answers were wrong\n", (unsigned long long)wrong);
   int too_many_lost = lost * 1000 > all_messages;
   if (too_many_lost) fprintf(stderr, "load: %llu datagrams were lost\n", (unsigned long long)lost);
