@@ -35,7 +35,7 @@ export function kindOf(stats: BigIntStats): EntryKind {
   return format === S_IFDIR ? 'directory' : 'other';
 }
 
-/** Digests by etag, the least recently used forgotten first. */
+/** Digests by etag, the least recently used forgotten first; up to an eighth more than asked for are kept. */
 export class DigestCache {
   readonly #maxEntries: number;
   readonly #digests = new Map<string, string>();
@@ -55,10 +55,12 @@ export class DigestCache {
   set(etag: string, sha256: string): void {
     this.#digests.delete(etag);
     this.#digests.set(etag, sha256);
-    if (this.#digests.size <= this.#maxEntries) return;
+    let tooMany = this.#digests.size - this.#maxEntries;
+    // Many at a time: what was deleted before is passed over one by one on the way to the oldest.
+    if (tooMany <= this.#maxEntries / 8) return;
     for (const oldest of this.#digests.keys()) {
+      if (tooMany-- === 0) return;
       this.#digests.delete(oldest);
-      return;
     }
   }
 
