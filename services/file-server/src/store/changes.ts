@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
-import { type DigestCache, etagOf, kindOf } from './entries.ts';
+import { type DigestCache, entryOf, etagOf, kindOf } from './entries.ts';
 import { hasCode } from './failures.ts';
 import { PathLocks } from './locks.ts';
 import { isHidden, isNewName, requireNewName } from './names.ts';
@@ -95,9 +95,9 @@ export class Changes {
       if (!wholeNow(operations, descriptor, content)) return undefined;
       if (!root.nameNow(descriptor, path)) return undefined;
       usage.changed(content.length);
-      const { kind, sizeBytes, modifiedMs, etag } = digests.entry(operations.statNow(descriptor));
-      digests.set(etag, sha256);
-      return { kind, sizeBytes, modifiedMs, etag, sha256 };
+      const entry = entryOf(operations.statNow(descriptor), sha256);
+      digests.set(entry.etag, sha256);
+      return entry;
     } finally {
       operations.closeNow(descriptor);
     }

@@ -35,6 +35,18 @@ export function kindOf(stats: BigIntStats): EntryKind {
   return format === S_IFDIR ? 'directory' : 'other';
 }
 
+/** With what is known of its content. */
+export function entryOf(stats: BigIntStats, sha256: string | undefined): Entry {
+  const kind = kindOf(stats);
+  return {
+    kind,
+    sizeBytes: kind === 'file' ? Number(stats.size) : 0,
+    modifiedMs: Number(stats.mtimeNs / 1_000_000n),
+    etag: etagOf(stats),
+    sha256,
+  };
+}
+
 /** Digests by etag, the least recently used forgotten first; up to an eighth more than asked for are kept. */
 export class DigestCache {
   readonly #maxEntries: number;
@@ -65,14 +77,7 @@ export class DigestCache {
   }
 
   entry(stats: BigIntStats): Entry {
-    const kind = kindOf(stats);
-    const etag = etagOf(stats);
-    return {
-      kind,
-      sizeBytes: kind === 'file' ? Number(stats.size) : 0,
-      modifiedMs: Number(stats.mtimeNs / 1_000_000n),
-      etag,
-      sha256: kind === 'file' ? this.get(etag) : undefined,
-    };
+    const entry = entryOf(stats, undefined);
+    return entry.kind === 'file' ? { ...entry, sha256: this.get(entry.etag) } : entry;
   }
 }
