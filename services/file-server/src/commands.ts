@@ -6,10 +6,10 @@ import { FileError } from './protocol/codes.ts';
 import { MAX_LINE_BYTES } from './protocol/command.ts';
 import { helpText } from './protocol/help.ts';
 import type { FilePath } from './protocol/path.ts';
-import { crc32Text, data, entryPairs, item, ok, timeText } from './protocol/reply.ts';
+import { crc32Text, data, entryPairs, item, ok, send, timeText } from './protocol/reply.ts';
 import { type Arguments, type VerbName, verbs } from './protocol/verbs.ts';
 import type { Session } from './session.ts';
-import type { Entry, OpenedFile, Precondition, Upload } from './store/store.ts';
+import type { Entry, OpenedFile, Precondition, Upload, UploadRequest } from './store/store.ts';
 import { findToken } from './tokens.ts';
 import type { Outcome, Transfer } from './transfers.ts';
 
@@ -129,13 +129,11 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
       return { outcome: 'complete', bytes: lengthBytes };
     }),
 
-  PUT: async (session, { path, length, if: precondition = NO_SUCH_FILE, sha256 }) => {
+  PUT: (session, { path, length, if: precondition = NO_SUCH_FILE, sha256 }) => {
     const transfer = session.context.transfers.begin('PUT', path.text, session.connection);
     const sizeBytes = length === 'chunked' ? undefined : length;
-    const upload = await granted(session, transfer, length, () =>
-      session.context.store.createUpload({ path, sizeBytes, precondition, sha256 }),
-    );
-    if (upload !== undefined) await session.receive(upload, length === 'chunked' ? 'chunked' : 'counted', transfer);
+    const request = { path, sizeBytes, precondition, sha256 };
+    return putNow(session, request, transfer) ? undefined : put(session, request, transfer);
   },
 
   TEXT: async (session, { path, if: precondition = NO_SUCH_FILE }) => {
@@ -184,6 +182,36 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
     session.reply(ok(entryPairs(entry)));
   },
 };
+
+/**
+ * The whole of a small file that came with its command, in the turn that read it. Returns false where anything about it
+ * is different; nothing was done then.
+ */
+function putNow(session: Session, request: UploadRequest, transfer: Transfer): boolean {
+  const { sizeBytes } = request;
+  const { store, transfers } = session.context;
+  if (store.putNow === undefined || sizeBytes === undefined || sizeBytes > SMALL_FILE_BYTES) return false;
+  const content = session.peek(sizeBytes);
+  if (content === undefined) return false;
+  try {
+    const done = store.putNow(request, content);
+    if (done === undefined) return false;
+    session.passOver(sizeBytes);
+    transfers.end(transfer, 'complete', sizeBytes);
+    session.reply(`${send(0, done.id)}${ok(entryPairs(done.entry))}`);
+  } catch (error) {
+    const fault = session.faultOf(error);
+    transfers.end(transfer, 'failed', sizeBytes, fault.code);
+    session.refuse(fault, sizeBytes);
+  }
+  return true;
+}
+
+async function put(session: Session, request: UploadRequest, transfer: Transfer): Promise<void> {
+  const length = request.sizeBytes ?? 'chunked';
+  const upload = await granted(session, transfer, length, () => session.context.store.createUpload(request));
+  if (upload !== undefined) await session.receive(upload, length === 'chunked' ? 'chunked' : 'counted', transfer);
+}
 
 /** What the store grants, or its refusal as the answer; the payload is on its way in either case. */
 async function granted(

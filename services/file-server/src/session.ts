@@ -500,6 +500,15 @@ export class Session implements TcpHandler {
     else this.#decoder.discard(following);
   }
 
+  /** The payload of the command that is begun, if all of it is here: a view, which `passOver` leaves behind. */
+  peek(lengthBytes: number): Buffer | undefined {
+    return this.#decoder.peek(lengthBytes);
+  }
+
+  passOver(lengthBytes: number): void {
+    this.#decoder.discard(lengthBytes);
+  }
+
   /** Asks for the content of an upload from where it stands, and takes it. */
   async receive(upload: Upload, form: Form, transfer: Transfer): Promise<void> {
     if (this.#gone) {

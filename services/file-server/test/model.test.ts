@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
@@ -11,6 +12,7 @@ import { expect, test } from 'vitest';
 import { errorCodes, FileError, type FileErrorCode } from '../src/protocol/codes.ts';
 import { decodePath, type FilePath } from '../src/protocol/path.ts';
 import type { Entry, Precondition, Upload } from '../src/store/store.ts';
+import { memoryDirectory } from './store/support/roots.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { Peer, type Reply } from './support/peer.ts';
 import { TestServer } from './support/server.ts';
@@ -521,10 +523,13 @@ const steps = fc.commands(
   { maxCommands: 30, size: 'max' },
 );
 
+/** What is in memory is done in other ways than what is on a disk. */
+const place = fc.constantFrom(tmpdir(), memoryDirectory ?? tmpdir());
+
 test('what is answered is what the model says', { timeout: 120_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(steps, fc.constantFrom('onread' as const, 'data' as const), async (commands, io) => {
-      await using server = await TestServer.start({ maxFileSizeBytes: MAX_FILE_BYTES, io });
+    fc.asyncProperty(steps, fc.constantFrom('onread' as const, 'data' as const), place, async (commands, io, under) => {
+      await using server = await TestServer.start({ maxFileSizeBytes: MAX_FILE_BYTES, io }, under);
       await using control = await Peer.connect(server.port);
       const peers = [await Peer.connect(server.port), await Peer.connect(server.port)];
       const store = new MemoryStore({ maxFileBytes: MAX_FILE_BYTES });

@@ -5,15 +5,15 @@ import { describe, expect, test } from 'vitest';
 import { everySplit, seededBytes } from '../../../test/support/splits.ts';
 import { verbs } from '../src/protocol/verbs.ts';
 import { findToken, parseTokens } from '../src/tokens.ts';
-import { MemoryStore } from './support/memory-store.ts';
+import { MemoryStore, type MemoryStoreOptions } from './support/memory-store.ts';
 import { answersTo, Wire } from './support/wire.ts';
 
 const sha256 = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex');
 const crcOf = (content: string | Buffer): string => crc32(content).toString(16).padStart(8, '0');
 
 /** `hello.txt`, `docs/a` and an empty folder. */
-function library(): MemoryStore {
-  const store = new MemoryStore();
+function library(options?: MemoryStoreOptions): MemoryStore {
+  const store = new MemoryStore(options);
   store.put('hello.txt', 'hello\n');
   store.makeFolder('docs');
   store.put('docs/a', 'A');
@@ -154,6 +154,36 @@ describe('writing', () => {
       `SEND 0 id=*\r\nOK type=file size=5 mtime=* etag=* sha256=${sha256('hello')}\r\nOK\r\n`,
     );
     expect(String(store.content('new'))).toBe('hello');
+  });
+
+  test('PUT of what came with its line is done in the turn that reads it, if the store can', async () => {
+    const wire = new Wire(library({ atOnce: true }));
+    const large = 'x'.repeat(65_537);
+    wire.send(`PUT a 3\nabcPUT b 2\nokPUT l ${large.length}\n${large}PING\n`);
+    const done = (size: number, content: string) =>
+      `OK type=file size=${size} mtime=* etag=* sha256=${sha256(content)}`;
+    expect(wire.lines).toEqual(['SEND 0 id=*', done(3, 'abc'), 'SEND 0 id=*', done(2, 'ok')]);
+    expect(wire.records).toMatchObject([
+      { event: 'transfer', verb: 'PUT', path: 'a', bytes: 3, offset: 0, outcome: 'complete' },
+      { event: 'transfer', verb: 'PUT', path: 'b', bytes: 2, offset: 0, outcome: 'complete' },
+    ]);
+    await wire.settle();
+    expect(wire.lines.slice(4)).toEqual(['SEND 0 id=*', done(large.length, large), 'OK']);
+  });
+
+  test('what goes wrong then is answered, and its payload is no command', async () => {
+    const store = library();
+    store.putNow = () => {
+      throw new Error('a secret path');
+    };
+    const wire = new Wire(store);
+    expect(await answersTo(wire, 'PUT a 5\nPING\nPING\n')).toBe(
+      'ERR INTERNAL retry=later discard=5: the server failed; its log says how\r\nOK\r\n',
+    );
+    expect(wire.records).toMatchObject([
+      { event: 'internal-error', msg: 'a secret path' },
+      { event: 'transfer', path: 'a', outcome: 'failed', code: 'INTERNAL' },
+    ]);
   });
 
   test('PUT of nothing is a file of no bytes', async () => {
@@ -453,13 +483,15 @@ describe('every input is answered alike, however it is cut', () => {
     'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
     '\x16\x03\x01\x00\x05hello\n',
     'AUTH x\nRESUME 00000000000000000000000000000000\nABORT 00000000000000000000000000000000\nMOVE hello.txt b\nCAT b\n',
+    `PUT a 3\nabcPUT a 3\nDEL\nPUT a 3 if=any\nxyzPUT b 0\nPUT c 3 sha256=${sha256('abc')}\r\nabcPUT d 3 sha256=${sha256('')}\nabcPUT CON 5\nPING\nGET a\nLIST /\n`,
   ];
   test.each(inputs)('%j', async (input) => {
     const bytes = Buffer.from(input, 'latin1');
     const whole = await answersTo(new Wire(library()), bytes);
     expect(whole).not.toBe('');
+    expect(await answersTo(new Wire(library({ atOnce: true })), bytes)).toBe(whole);
     for (const [head, tail] of everySplit(bytes)) {
-      const wire = new Wire(library());
+      const wire = new Wire(library({ atOnce: head.length % 3 === 0 }));
       wire.send(head);
       // Both at once half of the time: what arrives while a command waits is as good as what arrives after it.
       if (head.length % 2 === 0) await wire.settle();

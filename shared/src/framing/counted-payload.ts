@@ -20,6 +20,8 @@ import { checkInteger, checkMaxFrameBytes } from './options.ts';
 /** By default, the most bytes that may be put aside while the session is paused: 1 MiB. */
 const DEFAULT_MAX_BACKLOG_BYTES = 1_048_576;
 
+const LF = 0x0a;
+
 /** Receives the bytes of one payload. */
 export interface PayloadSink {
   /**
@@ -66,6 +68,9 @@ export class CountedPayloadDecoder {
   readonly maxFrameBytes: number;
   readonly #maxBacklogBytes: number;
   readonly #visitLine: (bytes: Buffer, start: number, end: number) => void;
+  /** What is being handled, and where the line that its receiver looks at ends there; -1 if it began earlier. */
+  #chunk: Buffer | undefined;
+  #lineEnd = -1;
   readonly #lines: DelimiterScanner;
   /** Chunks put aside while paused, copied; the first one is handled up to `#backlogOffset`. */
   #backlog: Buffer[] = [];
@@ -90,7 +95,11 @@ export class CountedPayloadDecoder {
       Number.MAX_SAFE_INTEGER,
     );
     const { onLine } = options;
-    this.#visitLine = (bytes, start, end) => onLine(bytes.subarray(start, end));
+    this.#visitLine = (bytes, start, end) => {
+      this.#lineEnd = bytes === this.#chunk ? end : -1;
+      onLine(bytes.subarray(start, end));
+      this.#lineEnd = -1;
+    };
     this.#lines = new DelimiterScanner({
       delimiter: Buffer.from('\n'),
       stripCr: options.keepCr !== true,
@@ -143,6 +152,19 @@ export class CountedPayloadDecoder {
   /** Like `payload`, for a payload that was refused: exactly its bytes are consumed, and none is read as a command. */
   discard(byteLength: number): void {
     this.#startPayload(byteLength, undefined);
+  }
+
+  /**
+   * For the receiver of a line, before it announces a payload: the next `byteLength` bytes, if the chunk that holds the
+   * line holds all of them, too. They are not taken: `discard` does that, and `payload` would hand them on. A view, good
+   * during the call only.
+   */
+  peek(byteLength: number): Buffer | undefined {
+    const chunk = this.#chunk;
+    if (chunk === undefined || this.#lineEnd < 0 || this.#inPayload) return undefined;
+    // A CR that belongs to the terminator comes before its LF.
+    const from = this.#lineEnd + (chunk[this.#lineEnd] === LF ? 1 : 2);
+    return chunk.length - from >= byteLength ? chunk.subarray(from, from + byteLength) : undefined;
   }
 
   /**
@@ -213,6 +235,7 @@ export class CountedPayloadDecoder {
   /** Handles `chunk[offset, length)` until it is used up or the session pauses: then `rest` is told where. */
   #handle(chunk: Buffer, from: number, rest: (offset: number) => void): void {
     this.#lines.recycle();
+    this.#chunk = chunk;
     let offset = from;
     while (offset < chunk.length) {
       if (this.#paused) {
@@ -297,6 +320,8 @@ export class CountedPayloadDecoder {
       throw this.#fail(error);
     } finally {
       this.#running = false;
+      this.#chunk = undefined;
+      this.#lineEnd = -1;
     }
   }
 

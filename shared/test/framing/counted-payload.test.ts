@@ -366,6 +366,50 @@ describe('counted payload', () => {
     expect(codeOf(() => new CountedPayloadDecoder({ onLine: () => {}, maxBacklogBytes: -1 }))).toBe('FRAMING_OPTION');
   });
 
+  it.each(['ab\n', 'ab\r\n'])(
+    'shows the receiver of %j what follows, if all of it is here, and takes nothing',
+    (line) => {
+      const input = `${line}12345c\n`;
+      for (const split of everySplit(input.length)) {
+        const seen: (string | undefined)[] = [];
+        const session = new CountedPayloadDecoder({
+          onLine: (text) => {
+            seen.push(text.toString(), ...[0, 5, 8].map((length) => session.peek(length)?.toString()));
+            if (text.toString() !== 'ab') return;
+            session.discard(5);
+            // A payload that is announced is no longer what follows the line.
+            expect(session.peek(5)).toBeUndefined();
+          },
+        });
+        const chunks = chunksOf(bytes(input), split);
+        for (const chunk of chunks) session.push(chunk);
+        const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = chunks;
+        const whole = first.length >= line.length ? first : first.length === 0 ? second : Buffer.alloc(0);
+        const shown = (length: number) =>
+          whole.length >= line.length + length ? '12345c\n'.slice(0, length) : undefined;
+        expect(seen.slice(0, 4)).toEqual(['ab', shown(0), shown(5), undefined]);
+        expect(seen[4]).toBe('c');
+        expect(session.peek(0)).toBeUndefined();
+      }
+    },
+  );
+
+  it('shows what follows also when it was put aside', () => {
+    const seen: unknown[] = [];
+    const session = new CountedPayloadDecoder({
+      onLine: (line) => {
+        seen.push(line.toString(), session.peek(2)?.toString());
+        if (line.toString() === 'a') session.pause();
+        else session.discard(2);
+      },
+    });
+    session.push(bytes('a\nb\nxy'));
+    session.resume();
+    expect(seen).toEqual(['a', 'b\n', 'b', 'xy']);
+    session.push(bytes('c\n'));
+    expect(seen.slice(4)).toEqual(['c', undefined]);
+  });
+
   it('lets the end of one payload announce the next', () => {
     const seen: string[] = [];
     const sink = sinkOf(

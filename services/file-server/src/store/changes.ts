@@ -1,15 +1,16 @@
 /** What changes the tree: each of these is one step that is done or not, whatever happens meanwhile. */
+import { hash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
-import { type DigestCache, etagOf, kindOf } from './entries.ts';
+import { type DigestCache, entryOf, etagOf, kindOf } from './entries.ts';
 import { hasCode } from './failures.ts';
 import { PathLocks } from './locks.ts';
-import { isHidden, requireNewName } from './names.ts';
+import { isHidden, isNewName, requireNewName } from './names.ts';
 import type { FileOperations } from './operations.ts';
 import type { Partials } from './partials.ts';
 import type { Root, Spot } from './root.ts';
-import type { Entry, Precondition } from './store.ts';
+import type { Entry, Precondition, UploadRequest } from './store.ts';
 import type { Committing } from './upload.ts';
 import type { Usage } from './usage.ts';
 
@@ -74,6 +75,32 @@ export class Changes {
       digests.set(entry.etag, sha256);
       return { ...entry, sha256 };
     });
+  }
+
+  /**
+   * A new file whose content is here, on a file system in memory: it has no name before it is whole, so there is
+   * nothing that a crash could leave behind. Undefined, and nothing done, for whatever else is asked for or there.
+   */
+  createNow({ path, precondition, sha256: expected }: UploadRequest, content: Buffer): Entry | undefined {
+    const { root, operations, usage, digests } = this.#host;
+    const { unnamed } = root;
+    // Replacing a certain version takes a look and a rename; and who holds the lock may be between the two.
+    if (unnamed === undefined || operations.hasDisk || precondition.kind === 'etag') return undefined;
+    if (this.#locks.isHeld(path.text) || isHidden(path.names) || !isNewName(path)) return undefined;
+    const sha256 = hash('sha256', content);
+    if (expected !== undefined && expected !== sha256) return undefined;
+    const descriptor = unnamed.create(this.#partials.descriptor, this.#fileMode);
+    if (descriptor < 0) return undefined;
+    try {
+      if (!wholeNow(operations, descriptor, content)) return undefined;
+      if (!root.nameNow(descriptor, path)) return undefined;
+      usage.changed(content.length);
+      const entry = entryOf(operations.statNow(descriptor), sha256);
+      digests.set(entry.etag, sha256);
+      return entry;
+    } finally {
+      operations.closeNow(descriptor);
+    }
   }
 
   /** Gives a partial file its name, unless that is taken by now: the one check that nobody can come between. */
@@ -175,6 +202,16 @@ export class Changes {
         spot.place.close();
       }
     });
+  }
+}
+
+/** Whether all of it is written. Who is to be told why not tries again. */
+function wholeNow(operations: FileOperations, descriptor: number, content: Buffer): boolean {
+  if (content.length === 0) return true;
+  try {
+    return operations.writeNow(descriptor, content, 0) === content.length;
+  } catch {
+    return false;
   }
 }
 

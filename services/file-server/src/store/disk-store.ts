@@ -9,7 +9,7 @@ import type { FilePath } from '../protocol/path.ts';
 import { Changes, requireReachable } from './changes.ts';
 import { countBytes } from './count.ts';
 import { DigestCache, kindOf } from './entries.ts';
-import { hasCode, inProtocolWords } from './failures.ts';
+import { asFileError, hasCode, inProtocolWords } from './failures.ts';
 import { type Residence, residenceOf, settledAfterMs } from './file-systems.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { Listing } from './listing.ts';
@@ -29,6 +29,7 @@ import type {
   ListRequest,
   OpenedFile,
   Precondition,
+  Put,
   StoreSpace,
   Upload,
   UploadRequest,
@@ -262,6 +263,15 @@ export class DiskStore implements FileStore {
 
   createUpload(request: UploadRequest): Promise<Upload> {
     return inProtocolWords(() => this.#writableUploads().create(request));
+  }
+
+  putNow(request: UploadRequest, content: Buffer): Put | undefined {
+    if (this.#closing !== undefined) return undefined;
+    try {
+      return this.#uploads?.putNow(request, content);
+    } catch (error) {
+      throw asFileError(error);
+    }
   }
 
   resumeUpload(id: string): Promise<Upload> {

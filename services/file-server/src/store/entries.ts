@@ -35,7 +35,19 @@ export function kindOf(stats: BigIntStats): EntryKind {
   return format === S_IFDIR ? 'directory' : 'other';
 }
 
-/** Digests by etag, the least recently used forgotten first. */
+/** With what is known of its content. */
+export function entryOf(stats: BigIntStats, sha256: string | undefined): Entry {
+  const kind = kindOf(stats);
+  return {
+    kind,
+    sizeBytes: kind === 'file' ? Number(stats.size) : 0,
+    modifiedMs: Number(stats.mtimeNs / 1_000_000n),
+    etag: etagOf(stats),
+    sha256,
+  };
+}
+
+/** Digests by etag, the least recently used forgotten first; up to an eighth more than asked for are kept. */
 export class DigestCache {
   readonly #maxEntries: number;
   readonly #digests = new Map<string, string>();
@@ -55,22 +67,17 @@ export class DigestCache {
   set(etag: string, sha256: string): void {
     this.#digests.delete(etag);
     this.#digests.set(etag, sha256);
-    if (this.#digests.size <= this.#maxEntries) return;
+    let tooMany = this.#digests.size - this.#maxEntries;
+    // Many at a time: what was deleted before is passed over one by one on the way to the oldest.
+    if (tooMany <= this.#maxEntries / 8) return;
     for (const oldest of this.#digests.keys()) {
+      if (tooMany-- === 0) return;
       this.#digests.delete(oldest);
-      return;
     }
   }
 
   entry(stats: BigIntStats): Entry {
-    const kind = kindOf(stats);
-    const etag = etagOf(stats);
-    return {
-      kind,
-      sizeBytes: kind === 'file' ? Number(stats.size) : 0,
-      modifiedMs: Number(stats.mtimeNs / 1_000_000n),
-      etag,
-      sha256: kind === 'file' ? this.get(etag) : undefined,
-    };
+    const entry = entryOf(stats, undefined);
+    return entry.kind === 'file' ? { ...entry, sha256: this.get(entry.etag) } : entry;
   }
 }

@@ -17,6 +17,11 @@ export class PathLocks {
     }
   }
 
+  /** Whether somebody is at work there. */
+  isHeld(key: string): boolean {
+    return this.#last.has(key);
+  }
+
   get size(): number {
     return this.#last.size;
   }

@@ -45,6 +45,16 @@ export function isHidden(names: readonly Buffer[]): boolean {
   return plain.toLowerCase() === hiddenName.toString();
 }
 
+/** Whether a name may be made, without the words. */
+export function isNewName(path: FilePath): boolean {
+  try {
+    requireNewName(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws FileError BADNAME, with what is wrong and what is allowed */
 export function requireNewName(path: FilePath): void {
   const name = path.names.at(-1);

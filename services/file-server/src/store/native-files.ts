@@ -4,6 +4,7 @@
  *
  * - openat2(2) resolves a whole path below a directory without leaving it and without following any link
  *   (RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS); with RESOLVE_CACHED it gives up where a name is not in memory.
+ * - open with O_TMPFILE makes a file without a name, and linkat(2) gives it one that nothing else has.
  * - preadv2(2) with RWF_NOWAIT reads what the page cache has.
  *
  * And renameat2(2) with RENAME_NOREPLACE is the only rename that never replaces anything.
@@ -21,6 +22,16 @@ export interface NativeFiles {
   open(directory: number, names: readonly Buffer[], flags: number): number;
   /** Bytes read, 0 at the end, or `unknown`. */
   read(descriptor: number, target: Uint8Array, offset: number): number;
+  /** Where all is in memory. */
+  readonly unnamed?: UnnamedFiles | undefined;
+}
+
+/** Files that have no name until they are whole: what becomes of them before that, nobody sees and nothing is left. */
+export interface UnnamedFiles {
+  /** A new one on the file system of a directory, open for writing: a descriptor, or a negative number. */
+  create(directory: number, mode: number): number;
+  /** Gives it a name in a directory, and never takes that from another file. Whether it has it. */
+  link(descriptor: number, directory: number, name: Buffer): boolean;
 }
 
 /** Renames unless something has the new name: 0, or the error's number. */
@@ -32,12 +43,15 @@ export const unknown = -2;
 const SIGNATURES = {
   // The C library has no function for openat2. Its number is the same on every architecture.
   syscall: { arguments: ['i64', 'i64', 'buffer', 'buffer', 'u64'], return: 'i64' },
+  linkat: { arguments: ['i32', 'buffer', 'i32', 'buffer', 'i32'], return: 'i32' },
   preadv2: { arguments: ['i32', 'buffer', 'i32', 'i64', 'i32'], return: 'i64' },
   __errno_location: { arguments: [], return: 'pointer' },
 } as const;
 
 const SYS_OPENAT2 = 437n;
 const O_CLOEXEC = 0o2_000_000;
+const O_TMPFILE = 0o20_000_000 | fs.constants.O_DIRECTORY;
+const AT_SYMLINK_FOLLOW = 0x400;
 const RWF_NOWAIT = 8;
 const ENOENT = 2;
 
@@ -48,6 +62,8 @@ const resolve = { NO_XDEV: 0x01, NO_MAGICLINKS: 0x02, NO_SYMLINKS: 0x04, BENEATH
 const OPEN_HOW_BYTES = 24n;
 /** struct iovec: a pointer and a length, 8 bytes each. */
 const IOVEC_BYTES = 16;
+/** What is held open, by the number of its descriptor. */
+const HELD = '/proc/self/fd/';
 /** A path of the kernel, with the NUL at its end. */
 const PATH_MAX = 4096;
 
@@ -91,11 +107,14 @@ export function openNativeFiles(
   how[2] = BigInt(NO_XDEV | NO_MAGICLINKS | NO_SYMLINKS | BENEATH | (allInMemory ? 0 : CACHED));
   const howBytes = new Uint8Array(how.buffer);
   const path = Buffer.alloc(PATH_MAX);
+  const held = Buffer.alloc(HELD.length + 16);
+  held.write(HELD, 'latin1');
   const iovec = new BigUint64Array(IOVEC_BYTES / 8);
   const iovecBytes = new Uint8Array(iovec.buffer);
 
-  const openPath = (directory: number, flags: number): number => {
+  const openPath = (directory: number, flags: number, mode = 0): number => {
     how[0] = BigInt(flags | O_CLOEXEC);
+    how[1] = BigInt(mode);
     const result = Number(functions.syscall(SYS_OPENAT2, BigInt(directory), path, howBytes, OPEN_HOW_BYTES));
     if (result >= 0) return result;
     return ffi.getInt32(errno) === ENOENT ? absent : unknown;
@@ -106,7 +125,22 @@ export function openNativeFiles(
   if (descriptor < 0) return undefined;
   fs.closeSync(descriptor);
 
+  const unnamed: UnnamedFiles = {
+    create(directory, mode) {
+      path.write('.\0', 'latin1');
+      return openPath(directory, fs.constants.O_WRONLY | O_TMPFILE, mode);
+    },
+    link(file, directory, name) {
+      if (name.length >= PATH_MAX) return false;
+      path[name.copy(path)] = 0;
+      // The other way to say which file is meant, AT_EMPTY_PATH, is not everybody's before Linux 6.10.
+      const end = held.write(`${file}\0`, HELD.length, 'latin1');
+      return functions.linkat(AT_FDCWD, held.subarray(0, HELD.length + end), directory, path, AT_SYMLINK_FOLLOW) === 0;
+    },
+  };
+
   return {
+    unnamed: allInMemory ? unnamed : undefined,
     open(directory, names, flags) {
       let end = 0;
       for (const name of names) {

@@ -50,6 +50,8 @@ export interface FileOperations {
   read(descriptor: number, target: Uint8Array, offset: number): Promise<number>;
   /** For files that are in memory for certain. */
   readNow(descriptor: number, target: Uint8Array, offset: number): number;
+  /** For files that are in memory for certain; as `write`. */
+  writeNow(descriptor: number, bytes: Uint8Array, offset: number): number;
   /** May write fewer bytes than it was given. */
   write(descriptor: number, bytes: Uint8Array, offset: number): Promise<number>;
   truncate(descriptor: number, sizeBytes: number): Promise<void>;
@@ -126,6 +128,7 @@ export const realOperations: FileOperations = {
   read: (descriptor, target, offset) =>
     promised((done) => fs.read(descriptor, target, 0, target.length, offset, done as Callback<number>)),
   readNow: (descriptor, target, offset) => fs.readSync(descriptor, target, 0, target.length, offset),
+  writeNow: (descriptor, bytes, offset) => fs.writeSync(descriptor, bytes, 0, bytes.length, offset),
   write: (descriptor, bytes, offset) =>
     promised((done) => fs.write(descriptor, bytes, 0, bytes.length, offset, done as Callback<number>)),
   truncate: (descriptor, sizeBytes) =>

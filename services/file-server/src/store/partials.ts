@@ -83,6 +83,11 @@ export class Partials {
     this.#place.close();
   }
 
+  /** Of the directory. */
+  get descriptor(): number {
+    return this.#place.descriptor;
+  }
+
   path(id: string): Buffer {
     return this.#place.at(Buffer.from(`${id}.${this.#instance.name}.part`));
   }

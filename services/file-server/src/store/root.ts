@@ -12,7 +12,7 @@ import type { BigIntStats } from 'node:fs';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
 import { hasCode } from './failures.ts';
-import { absent, type NativeFiles, unknown } from './native-files.ts';
+import { absent, type NativeFiles, type UnnamedFiles, unknown } from './native-files.ts';
 import { type FileOperations, openFlags } from './operations.ts';
 
 export type Confinement = 'openat2' | 'walk' | 'look-before-and-after';
@@ -121,6 +121,26 @@ export class Root {
 
   readCached(descriptor: number, target: Uint8Array, offset: number): number {
     return this.#native === undefined ? unknown : this.#native.read(descriptor, target, offset);
+  }
+
+  /** Files without a name, where everything is in memory and can be reached in one step. */
+  get unnamed(): UnnamedFiles | undefined {
+    return this.#native?.unnamed;
+  }
+
+  /** Gives a file that has none the name `path`: whether it has it, which it has not if anything else does. */
+  nameNow(descriptor: number, { names }: FilePath): boolean {
+    const name = names.at(-1);
+    const unnamed = this.unnamed;
+    if (name === undefined || unnamed === undefined) return false;
+    if (names.length === 1) return unnamed.link(descriptor, this.place.descriptor, name);
+    const directory = this.openCached(names.slice(0, -1), openFlags.place);
+    if (directory < 0) return false;
+    try {
+      return unnamed.link(descriptor, directory, name);
+    } finally {
+      this.#operations.closeNow(directory);
+    }
   }
 
   /** Opens the directory that `path` names. @throws NOTFOUND, NOTDIR, ... */

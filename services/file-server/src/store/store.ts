@@ -94,6 +94,13 @@ export interface Upload {
   abort(): Promise<void>;
 }
 
+/** An upload that was over as soon as it began. */
+export interface Put {
+  /** As that of an `Upload`; nothing is kept of this one. */
+  readonly id: string;
+  readonly entry: Entry;
+}
+
 export interface StoreSpace {
   readonly freeBytes: number;
   /** 0: no quota. */
@@ -110,6 +117,11 @@ export interface FileStore {
   /** As `open`, in the same turn: undefined where that would wait, and for whatever `open` refuses. */
   openNow?(path: FilePath): OpenedFile | undefined;
   createUpload(request: UploadRequest): Promise<Upload>;
+  /**
+   * All of `createUpload`, `write` and `commit` for content that is here whole, in the same turn. Undefined where that
+   * would wait, and for whatever those refuse: nothing was done then.
+   */
+  putNow?(request: UploadRequest, content: Buffer): Put | undefined;
   /** NOTFOUND for an id that is not kept; BUSY while another connection that still moves holds it. */
   resumeUpload(id: string): Promise<Upload>;
   /** Removes an upload that nobody holds. */

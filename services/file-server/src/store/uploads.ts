@@ -7,7 +7,7 @@ import { PathLocks } from './locks.ts';
 import type { FileOperations } from './operations.ts';
 import type { Partials } from './partials.ts';
 import type { DigestMaker } from './running-digest.ts';
-import type { Entry, UploadRequest } from './store.ts';
+import type { Entry, Put, UploadRequest } from './store.ts';
 import { type Committing, DiskUpload, PIECE_BYTES, type UploadHost } from './upload.ts';
 import { Reservation, type Usage } from './usage.ts';
 
@@ -104,6 +104,15 @@ export class Uploads implements UploadHost {
     });
     await upload.prepare();
     return upload;
+  }
+
+  /** As `FileStore.putNow`. */
+  putNow(request: UploadRequest, content: Buffer): Put | undefined {
+    const { usage, changes } = this.#parts;
+    if (this.maxFileBytes > 0 && content.length > this.maxFileBytes) return undefined;
+    if (!usage.hasRoom(content.length)) return undefined;
+    const entry = changes.createNow(request, content);
+    return entry === undefined ? undefined : { id: newId(), entry };
   }
 
   async #begin(request: UploadRequest): Promise<DiskUpload> {

@@ -48,8 +48,12 @@ export class Usage {
     return this.#fileBytes + this.#reservedBytes;
   }
 
+  hasRoom(bytes: number): boolean {
+    return this.quotaBytes === 0 || this.usedBytes + bytes <= this.quotaBytes;
+  }
+
   reserve(bytes: number): void {
-    if (this.quotaBytes > 0 && this.usedBytes + bytes > this.quotaBytes) {
+    if (!this.hasRoom(bytes)) {
       throw new FileError('QUOTA', `${bytes} more bytes are above the quota of ${this.quotaBytes}`);
     }
     this.#reservedBytes += bytes;

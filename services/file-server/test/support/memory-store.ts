@@ -14,6 +14,7 @@ import type {
   ListRequest,
   OpenedFile,
   Precondition,
+  Put,
   StoreSpace,
   Upload,
   UploadRequest,
@@ -41,6 +42,8 @@ export interface MemoryStoreOptions {
   /** 0: no limit; so for both. */
   readonly maxFileBytes?: number;
   readonly maxTotalBytes?: number;
+  /** Uploads that are here whole are over in one turn. */
+  readonly atOnce?: boolean;
 }
 
 const MAX_DEPTH = 32;
@@ -49,6 +52,7 @@ export class MemoryStore implements FileStore {
   readonly #root: MemoryDirectory;
   readonly #maxFileBytes: number;
   readonly #maxTotalBytes: number;
+  readonly #atOnce: boolean;
   readonly #held = new Map<string, MemoryUpload>();
   readonly #kept = new Map<string, { request: UploadRequest; content: Buffer }>();
   #versions = 0;
@@ -56,7 +60,8 @@ export class MemoryStore implements FileStore {
   gate: Promise<void> | undefined;
   closed = false;
 
-  constructor({ maxFileBytes = 0, maxTotalBytes = 0 }: MemoryStoreOptions = {}) {
+  constructor({ maxFileBytes = 0, maxTotalBytes = 0, atOnce = false }: MemoryStoreOptions = {}) {
+    this.#atOnce = atOnce;
     this.#maxFileBytes = maxFileBytes;
     this.#maxTotalBytes = maxTotalBytes;
     this.#root = this.#newDirectory();
@@ -135,6 +140,21 @@ export class MemoryStore implements FileStore {
     this.#requireTarget(path, precondition);
     this.requireRoom(sizeBytes ?? 0);
     return this.#hold(randomBytes(16).toString('hex'), request, Buffer.alloc(0));
+  }
+
+  putNow(request: UploadRequest, content: Buffer): Put | undefined {
+    if (!this.#atOnce) return undefined;
+    const { path, precondition } = request;
+    try {
+      this.#requireSize(content.length);
+      this.#requireTarget(path, precondition);
+      this.requireRoom(content.length);
+      const id = randomBytes(16).toString('hex');
+      return { id, entry: this.commit(new MemoryUpload(this, id, request, Buffer.from(content))) };
+    } catch (error) {
+      if (error instanceof FileError) return undefined;
+      throw error;
+    }
   }
 
   async resumeUpload(id: string): Promise<Upload> {

@@ -29,8 +29,9 @@ export class TestServer {
     this.#waiting = parts.waiting;
   }
 
-  static async start(changes: Partial<FileConfig> = {}): Promise<TestServer> {
-    const root = await mkdtemp(join(tmpdir(), 'files-'));
+  /** @param under where the folder to serve is made */
+  static async start(changes: Partial<FileConfig> = {}, under = tmpdir()): Promise<TestServer> {
+    const root = await mkdtemp(join(under, 'files-'));
     const records: Fields[] = [];
     const waiting = new Set<() => void>();
     const stop = new AbortController();

@@ -1,4 +1,5 @@
 /** File operations that go wrong at a chosen step: a crash, an error of the disk, a write that takes only some bytes. */
+import { type NativeFiles, openNativeFiles, unknown } from '../../../src/store/native-files.ts';
 import { type FileOperations, realOperations } from '../../../src/store/operations.ts';
 
 export interface Step {
@@ -9,6 +10,8 @@ export interface Step {
 
 export interface FaultyOperations {
   readonly operations: FileOperations;
+  /** To be given as `nativeFor` too, where files without a name are made: the steps of these count. */
+  nativeFor(descriptor: number): NativeFiles | undefined;
   readonly steps: readonly Step[];
   /** From now on: the operation with this number (from 0) and all later ones fail, as for a process that is gone. */
   crashAt(step: number): void;
@@ -39,7 +42,7 @@ export function faultyOperations(real: FileOperations = realOperations): FaultyO
     get(target, key) {
       const operation = Reflect.get(target, key);
       // What a process holds open the system closes when it is gone.
-      if (untouched.has(key as string)) return operation;
+      if (untouched.has(key as string) || typeof operation !== 'function') return operation;
       if (key === 'names') {
         return async function* (path: Buffer) {
           before('names', [path]);
@@ -58,8 +61,29 @@ export function faultyOperations(real: FileOperations = realOperations): FaultyO
       };
     },
   });
+  const nativeFor = (descriptor: number): NativeFiles | undefined => {
+    const native = openNativeFiles(process, descriptor, !real.hasDisk);
+    const { unnamed } = native ?? {};
+    if (native === undefined || unnamed === undefined) return native;
+    const may = (operation: string): boolean => {
+      try {
+        before(operation, []);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    return {
+      ...native,
+      unnamed: {
+        create: (...args) => (may('create') ? unnamed.create(...args) : unknown),
+        link: (...args) => may('link') && unnamed.link(...args),
+      },
+    };
+  };
   return {
     operations,
+    nativeFor,
     steps,
     crashAt: (step) => {
       crash = steps.length + step;

@@ -7,6 +7,7 @@ import { expect, onTestFinished } from 'vitest';
 import type { FileErrorCode } from '../../../src/protocol/codes.ts';
 import { decodePath, type FilePath } from '../../../src/protocol/path.ts';
 import { type DiskStore, type DiskStoreOptions, openDiskStore } from '../../../src/store/disk-store.ts';
+import { type NativeFiles, openNativeFiles } from '../../../src/store/native-files.ts';
 import { type FileOperations, realOperations, remoteOperations } from '../../../src/store/operations.ts';
 import type { Entry, FileStore, Precondition } from '../../../src/store/store.ts';
 
@@ -74,14 +75,21 @@ export interface Way {
   readonly under?: string | undefined;
 }
 
+function namedOnly(descriptor: number): NativeFiles | undefined {
+  const native = openNativeFiles(process, descriptor, true);
+  return native && { ...native, unnamed: undefined };
+}
+
 /** Each way in which a store may work, on whatever machine it finds itself. */
 export const ways: readonly Way[] = [
   { name: 'openat2', options: {} },
   { name: 'walk', options: { nativeFor: () => undefined } },
   { name: 'look-before-and-after', options: { operations: withoutProc } },
   { name: 'in memory', options: {}, under: memoryDirectory },
+  { name: 'in memory, without files that have no name', options: { nativeFor: namedOnly }, under: memoryDirectory },
 ];
 
+/** As a session does it. */
 export async function put(
   store: FileStore,
   path: string,
@@ -89,7 +97,10 @@ export async function put(
   precondition: Precondition = none,
 ): Promise<Entry> {
   const bytes = Buffer.from(content);
-  const upload = await store.createUpload({ path: at(path), sizeBytes: bytes.length, precondition });
+  const request = { path: at(path), sizeBytes: bytes.length, precondition };
+  const done = store.putNow?.(request, bytes);
+  if (done !== undefined) return done.entry;
+  const upload = await store.createUpload(request);
   await upload.write(bytes);
   return upload.commit();
 }
