@@ -2,7 +2,7 @@
 import type { BigIntStats } from 'node:fs';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
-import { type DigestCache, etagOf, kindOf } from './entries.ts';
+import { type DigestCache, etagOf, kindOf, protocolSize } from './entries.ts';
 import { hasCode } from './failures.ts';
 import { PathLocks } from './locks.ts';
 import { isHidden, requireNewName } from './names.ts';
@@ -205,5 +205,5 @@ function changed(): FileError {
 }
 
 function sizeOf(stats: BigIntStats | undefined): number {
-  return stats !== undefined && kindOf(stats) === 'file' ? Number(stats.size) : 0;
+  return stats !== undefined && kindOf(stats) === 'file' ? protocolSize(stats.size) : 0;
 }
