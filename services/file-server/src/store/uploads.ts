@@ -1,6 +1,7 @@
 /** All uploads of the store: those that a session holds, and those that are kept for a RESUME. */
 import { randomFillSync } from 'node:crypto';
 import { FileError } from '../protocol/codes.ts';
+import type { Turn } from '../turn.ts';
 import type { Changes } from './changes.ts';
 import { hasCode } from './failures.ts';
 import { PathLocks } from './locks.ts';
@@ -24,6 +25,7 @@ export interface UploadsParts {
   readonly changes: Changes;
   readonly usage: Usage;
   readonly digest: DigestMaker;
+  readonly turn: Turn;
   now(): number;
   freeBytes(): Promise<number>;
   /** Makes sure of the usage, and tries again to find room. @throws QUOTA */
@@ -49,6 +51,7 @@ const DISK_ROOM = ['room on the disk'];
 export class Uploads implements UploadHost {
   readonly operations: FileOperations;
   readonly partials: Partials;
+  readonly turn: Turn;
   readonly maxFileBytes: number;
   readonly #options: UploadsOptions;
   readonly #parts: UploadsParts;
@@ -63,6 +66,7 @@ export class Uploads implements UploadHost {
     this.#parts = parts;
     this.operations = parts.operations;
     this.partials = parts.partials;
+    this.turn = parts.turn;
     this.maxFileBytes = options.maxFileBytes;
   }
 

@@ -14,6 +14,7 @@ import { describe, expect, test } from 'vitest';
 import { realOperations } from '../../src/store/operations.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 import { PIECE_BYTES } from '../../src/store/upload.ts';
+import { Turn } from '../../src/turn.ts';
 import { faultyOperations } from './support/faulty-operations.ts';
 import {
   any,
@@ -33,6 +34,39 @@ import {
 const MiB = 1024 * 1024;
 const content = bytesOf(2 * MiB + 77);
 const whole = { path: at('a'), sizeBytes: content.length, precondition: none, sha256: sha256(content) };
+
+test('many who send at once leave others their turn: only so much is hashed in one of the event loop', async () => {
+  const { root } = rootWithOutside();
+  let nowMs = 0;
+  let turns = 0;
+  const hashedIn = new Map<number, number>();
+  const digest: typeof portableSha256 = (from) => {
+    const real = portableSha256(from);
+    return {
+      save: () => real.save(),
+      finish: () => real.finish(),
+      update: (bytes) => {
+        nowMs += 3;
+        hashedIn.set(turns, (hashedIn.get(turns) ?? 0) + 1);
+        real.update(bytes);
+      },
+    };
+  };
+  const store = await openStore(root, { digest, turn: new Turn(() => nowMs) });
+  let counting = true;
+  const count = (): void => {
+    turns += 1;
+    if (counting) setImmediate(count);
+  };
+  count();
+  const bytes = bytesOf(256 * 1024);
+  const names = Array.from({ length: 20 }, (_, index) => `u${index}`);
+  await Promise.all(names.map((name) => put(store, name, bytes)));
+  counting = false;
+  expect([...hashedIn.values()].reduce((sum, some) => sum + some, 0)).toBe(names.length);
+  // Two of 3 ms are above a slice of 4 ms. The two counters of turns may be one apart.
+  expect(Math.max(...hashedIn.values())).toBeLessThanOrEqual(4);
+});
 
 describe('pieces', () => {
   test.each([1000, 65_536, 262_144, 300_001, MiB, content.length])('of %i bytes come together', async (pieceBytes) => {
