@@ -440,13 +440,16 @@ describe('limits', () => {
     await expectRefusal(store.createUpload({ path: at('b'), sizeBytes: 101, precondition: none }), 'QUOTA');
     await put(store, 'b', bytesOf(100));
     await upload.write(bytesOf(10));
-    await upload.suspend();
     expect(await used()).toBe(1000);
     await expectRefusal(put(store, 'c', 'x'), 'QUOTA');
+    await upload.suspend();
+    expect(await used()).toBe(510);
     await store.close();
 
     const next = await openStore(root, options);
-    expect((await next.space()).usedBytes).toBe(1000);
+    expect((await next.space()).usedBytes).toBe(510);
+    await (await next.resumeUpload(upload.id)).suspend();
+    expect((await next.space()).usedBytes).toBe(510);
     await next.abortUpload(upload.id);
     expect((await next.space()).usedBytes).toBe(500);
     await next.remove(at('there'), undefined);
@@ -456,6 +459,43 @@ describe('limits', () => {
     await put(next, 'd', bytesOf(20));
     await next.move(at('c'), at('d'), any);
     expect((await next.space()).usedBytes).toBe(50);
+  });
+
+  test('an upload that is kept holds only what came of it, and stays kept where there is no room for its rest', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root, { maxTotalBytes: 1000 });
+    const bytes = bytesOf(1000);
+    const upload = await store.createUpload({ path: at('hog'), sizeBytes: 1000, precondition: none });
+    await upload.write(bytes.subarray(0, 1));
+    await upload.suspend();
+    await put(store, 'a', bytesOf(999));
+    await expectRefusal(store.resumeUpload(upload.id), 'QUOTA');
+    expect((await store.space()).usedBytes).toBe(1000);
+    await store.remove(at('a'), undefined);
+    const again = await store.resumeUpload(upload.id);
+    expect((await store.space()).usedBytes).toBe(1000);
+    await expectRefusal(put(store, 'b', 'x'), 'QUOTA');
+    await again.write(bytes.subarray(1));
+    await again.commit();
+    expect((await contentOf(store, 'hog')).equals(bytes)).toBe(true);
+    expect(leftovers(root)).toEqual([]);
+  });
+
+  test('nor does it hold the rest of the disk', async () => {
+    const { root } = rootWithOutside();
+    const operations = {
+      ...realOperations,
+      space: async (path: Buffer) => ({ ...(await realOperations.space(path)), freeBytes: 3 * MiB }),
+    };
+    const store = await openStore(root, { operations });
+    const hog = await store.createUpload(whole);
+    await hog.write(content.subarray(0, 1));
+    await expectRefusal(store.createUpload({ ...whole, path: at('b') }), 'NOSPACE');
+    await hog.suspend();
+    const other = await store.createUpload({ ...whole, path: at('b') });
+    await expectRefusal(store.resumeUpload(hog.id), 'NOSPACE');
+    await other.abort();
+    expect((await store.resumeUpload(hog.id)).durableBytes).toBe(1);
   });
 
   test('an upload of unknown length is stopped when the quota is reached, and takes nothing of it then', async () => {
