@@ -418,6 +418,14 @@ describe('as users run it', () => {
     expect(await run('rm', address(), path, '--encoded')).toMatchObject({ code: 0 });
   });
 
+  test('what lies so deep that its path fills many lines is listed all the same', async () => {
+    const folders = Array.from({ length: 12 }, () => '\u00e9'.repeat(127));
+    await mkdir(join(served, ...folders), { recursive: true });
+    const { code, stdout, stderr } = await run('ls', address(), '-r', '--json');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(folders.length);
+  });
+
   test('wrong port, wrong path, a folder without -r: exit 1 and one line', async () => {
     await mkdir(join(served, 'd'));
     const local = join(here, 'x');
