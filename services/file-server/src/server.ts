@@ -36,16 +36,23 @@ function lookIntervalMs({ firstCommandTimeoutMs, authTimeoutMs, stallTimeoutMs }
 /** Listens and serves files until the signal is aborted. @throws AppError as `openDiskStore` and `listenTcp` */
 export async function createServer(context: ServiceContext<typeof settings>): Promise<Service<FileConfig>> {
   const { config, log } = context;
-  const store = await openStore(config);
+  const turn = new Turn(monotonicMs);
+  const store = await openStore(config, turn);
   log.info({ event: 'store-opened', root: config.root, ...store.describe() }, `${config.root} is served`);
-  return serveStore(context, store);
+  return serveStore(context, store, monotonicMs, turn);
 }
 
 /** A client that comes back for its upload is believed when the connection before it was silent for so long. */
 const HOLDER_IDLE_MS = 5_000;
 
-function openStore({ root, writable, maxFileSizeBytes, maxTotalSizeBytes }: FileConfig): Promise<DiskStore> {
+const monotonicMs = (): number => performance.now();
+
+function openStore(
+  { root, writable, maxFileSizeBytes, maxTotalSizeBytes }: FileConfig,
+  turn: Turn,
+): Promise<DiskStore> {
   return openDiskStore({
+    turn,
     root,
     writable,
     maxFileBytes: maxFileSizeBytes,
@@ -61,7 +68,8 @@ function openStore({ root, writable, maxFileSizeBytes, maxTotalSizeBytes }: File
 export async function serveStore(
   { config: started, log, signal, inheritedFd }: ServiceContext<typeof settings>,
   store: FileStore,
-  clock: () => number = () => performance.now(),
+  clock: () => number = monotonicMs,
+  turn: Turn = new Turn(clock),
 ): Promise<Service<FileConfig>> {
   const transfers = new Transfers(log, clock);
   const blocks = new BlockPool(MAX_BLOCKS);
@@ -78,7 +86,7 @@ export async function serveStore(
     transfers,
     digests: new DigestCache(MAX_DIGESTS),
     blocks,
-    turn: new Turn(clock),
+    turn,
     clock,
     onClosed: (session) => sessions.delete(session),
     afterwards: (work) => {

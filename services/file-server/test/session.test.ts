@@ -49,7 +49,7 @@ describe('reading', () => {
         'ERR OFFSET retry=no size=6: the file ends before that',
         'ERR ISDIR retry=no: that is a directory',
         'ERR NOTFOUND retry=no: there is no such file or directory',
-        'ERR NOTDIR retry=no: a name on the way is no directory',
+        'ERR NOTDIR retry=no: it, or a name on the way, is no directory',
         'OK\r\n',
       ].join('\r\n'),
     );
@@ -126,7 +126,7 @@ describe('reading', () => {
         ...[line('hello.txt', 'file', 6), 'OK count=4 more=no'],
         ...[line('empty', 'directory', 0), 'OK count=1 more=no'],
         ...[line('docs', 'directory', 0), 'OK count=1 more=yes after=docs'],
-        'ERR NOTDIR retry=no: a name on the way is no directory',
+        'ERR NOTDIR retry=no: it, or a name on the way, is no directory',
         'ERR BADARG retry=no: depth is at most 32\r\n',
       ].join('\r\n'),
     );

@@ -4,7 +4,7 @@ import { type FilePath, pathOf } from '../protocol/path.ts';
 import type { RemoteEntry } from '../protocol/reply-entry.ts';
 import type { Connection } from './connection.ts';
 import { forEachPath } from './each-path.ts';
-import { Refusal } from './failures.ts';
+import { Refusal, refused } from './failures.ts';
 import { listTree } from './listing.ts';
 import { parseRemotePaths, parseTarget } from './operands.ts';
 import { connector, withConnection } from './session.ts';
@@ -50,7 +50,8 @@ async function remove(
     return 1;
   } catch (error) {
     const isFolder = error instanceof Refusal && error.refusal === 'ISDIR';
-    if (!isFolder || !recursive) throw error;
+    if (!isFolder) throw error;
+    if (!recursive) throw refused('ISDIR', 'it is a folder; give -r to delete it with everything in it');
   }
   const all: RemoteEntry[] = [];
   const source = { connect: () => Promise.resolve(connection), retries: 0, signal };

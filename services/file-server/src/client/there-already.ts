@@ -2,7 +2,7 @@
 import type { FilePath } from '../protocol/path.ts';
 import type { Connection } from './connection.ts';
 import { askDigest } from './digest.ts';
-import { Refusal } from './failures.ts';
+import { Refusal, refused } from './failures.ts';
 import { askEntry } from './fetch.ts';
 
 /** Whether the server has exactly this content under this name. @throws Refusal, and what ends the connection */
@@ -13,6 +13,8 @@ export async function isThereAlready(
   digest: () => string | Promise<string>,
 ): Promise<boolean> {
   const entry = await askEntry(connection, path);
+  if (entry.kind === 'directory')
+    throw refused('EXISTS', 'there is a folder of this name; end it with / to put into it');
   if (entry.kind !== 'file' || entry.sizeBytes !== sizeBytes) return false;
   const theirs = entry.sha256 ?? (await askDigest(connection, path, 'sha256', sizeBytes));
   return theirs === (await digest());

@@ -11,8 +11,8 @@
 import { FramingError } from '@small-servers/shared/framing/errors';
 import type { Retry } from './codes.ts';
 
-/** The longest reply that is read: an ITEM of the longest path that a command can name, and its fields. */
-export const MAX_REPLY_BYTES = 8_192;
+/** A listing goes 32 folders deep, a name takes 255 bytes, and each of them three characters: some 24 KiB in a path. */
+export const MAX_REPLY_BYTES = 32 * 1024;
 
 export type Fields = ReadonlyMap<string, string>;
 

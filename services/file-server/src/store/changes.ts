@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
-import { type DigestCache, entryOf, etagOf, kindOf } from './entries.ts';
+import { type DigestCache, entryOf, etagOf, kindOf, protocolSize } from './entries.ts';
 import { hasCode } from './failures.ts';
 import { PathLocks } from './locks.ts';
 import { isHidden, isNewName, requireNewName } from './names.ts';
@@ -242,5 +242,5 @@ function changed(): FileError {
 }
 
 function sizeOf(stats: BigIntStats | undefined): number {
-  return stats !== undefined && kindOf(stats) === 'file' ? Number(stats.size) : 0;
+  return stats !== undefined && kindOf(stats) === 'file' ? protocolSize(stats.size) : 0;
 }

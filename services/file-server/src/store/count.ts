@@ -1,5 +1,5 @@
 /** How much the files of the root take together. */
-import { kindOf } from './entries.ts';
+import { kindOf, protocolSize } from './entries.ts';
 import { hiddenName } from './names.ts';
 import type { FileOperations } from './operations.ts';
 import type { Root } from './root.ts';
@@ -47,7 +47,7 @@ async function countDirectory(
       if (stats === undefined) continue;
       const kind = kindOf(stats);
       if (kind === 'directory') waiting.push(path);
-      else if (kind === 'file') total += Number(stats.size);
+      else if (kind === 'file') total = Math.min(total + protocolSize(stats.size), Number.MAX_SAFE_INTEGER);
     }
   } finally {
     place.close();

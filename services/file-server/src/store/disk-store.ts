@@ -6,6 +6,7 @@ import type { BigIntStats } from 'node:fs';
 import { AppError } from '@small-servers/shared/errors';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
+import { Turn } from '../turn.ts';
 import { Changes, requireReachable } from './changes.ts';
 import { countBytes } from './count.ts';
 import { DigestCache, kindOf } from './entries.ts';
@@ -54,6 +55,8 @@ export interface DiskStoreOptions {
   readonly holderIdleMs: number;
   /** Digests that are remembered. */
   readonly maxDigests: number;
+  /** Shared with whatever else keeps the event loop busy. */
+  readonly turn?: Turn;
   /** Milliseconds since 1970; only the tests give another. */
   readonly now?: () => number;
   /** Only the tests and the bench give others. */
@@ -180,6 +183,7 @@ export class DiskStore implements FileStore {
       changes,
       usage: this.usage,
       digest: options.digest ?? maker,
+      turn: options.turn ?? new Turn(() => performance.now()),
       now: this.now,
       freeBytes: async () => (await operations.space(root.place.itself)).freeBytes,
       withRoom: (reserve) => this.#withRoom(reserve),

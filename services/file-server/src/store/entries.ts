@@ -35,13 +35,25 @@ export function kindOf(stats: BigIntStats): EntryKind {
   return format === S_IFDIR ? 'directory' : 'other';
 }
 
+/** What a Date can hold: some file systems take times of years that no calendar has, and ISO 8601 no text for. */
+const MAX_DATE_MS = 8_640_000_000_000_000;
+
+/** Sizes of sparse files can be above what the protocol has numbers for: 2^53-1. */
+export function protocolSize(bytes: bigint): number {
+  return Math.min(Number(bytes), Number.MAX_SAFE_INTEGER);
+}
+
+function protocolTimeMs(nanoseconds: bigint): number {
+  return Math.max(-MAX_DATE_MS, Math.min(Number(nanoseconds / 1_000_000n), MAX_DATE_MS));
+}
+
 /** With what is known of its content. */
 export function entryOf(stats: BigIntStats, sha256: string | undefined): Entry {
   const kind = kindOf(stats);
   return {
     kind,
-    sizeBytes: kind === 'file' ? Number(stats.size) : 0,
-    modifiedMs: Number(stats.mtimeNs / 1_000_000n),
+    sizeBytes: kind === 'file' ? protocolSize(stats.size) : 0,
+    modifiedMs: protocolTimeMs(stats.mtimeNs),
     etag: etagOf(stats),
     sha256,
   };

@@ -3,7 +3,7 @@ import { FileError, type FileErrorCode } from '../protocol/codes.ts';
 
 const failures: Readonly<Record<string, readonly [FileErrorCode, string]>> = {
   ENOENT: ['NOTFOUND', 'there is no such file or directory'],
-  ENOTDIR: ['NOTDIR', 'a name on the way is no directory'],
+  ENOTDIR: ['NOTDIR', 'it, or a name on the way, is no directory'],
   ELOOP: ['DENIED', 'links are not followed'],
   EACCES: ['DENIED', 'the server may not do that here'],
   EPERM: ['DENIED', 'the server may not do that here'],

@@ -20,6 +20,8 @@ const NESTED_WINDOW_NAMES = 2048;
 const KEPT_WINDOWS = 4;
 /** How long the loop may be held up by entries that are in memory. */
 const SLICE_MS = 4;
+/** A page ends behind the entry whose path passes this: a path takes up to 9 KiB, an ordinary one some 30 bytes. */
+const MAX_PAGE_CHARACTERS = 256 * 1024;
 /** Entries that the disk is asked for at once. */
 const PARALLEL = 16;
 
@@ -203,6 +205,7 @@ class Collector {
   readonly entries: ListedEntry[] = [];
   more = false;
   readonly #limit: number;
+  #characters = 0;
   #sliceEndMs: number | undefined;
 
   constructor(limit: number) {
@@ -214,8 +217,12 @@ class Collector {
   }
 
   add(entry: ListedEntry): void {
-    if (this.entries.length === this.#limit) this.more = true;
-    else this.entries.push(entry);
+    if (this.entries.length === this.#limit || this.#characters > MAX_PAGE_CHARACTERS) {
+      this.more = true;
+      return;
+    }
+    this.entries.push(entry);
+    this.#characters += entry.path.text.length;
   }
 
   sliceIsOver(nowMs: number): boolean {

@@ -26,8 +26,6 @@ export interface Claimed {
 /** What is kept from before. */
 export interface Kept {
   readonly id: string;
-  /** What it will need in the end, as far as that is known. */
-  readonly sizeBytes: number;
   readonly durableBytes: number;
   readonly modifiedMs: number;
 }
@@ -268,8 +266,7 @@ export class Partials {
       const modifiedMs = Number(stats.mtimeNs / 1_000_000n);
       if (kindOf(stats) !== 'file' || stats.nlink !== 1n || modifiedMs < oldestMs) return undefined;
       if (found.part !== undefined && found.part !== '') await this.#operations.rename(path, this.#keptPath(id));
-      const { request, durableBytes } = record;
-      return { id, sizeBytes: Math.max(request.sizeBytes ?? 0, durableBytes), durableBytes, modifiedMs };
+      return { id, durableBytes: record.durableBytes, modifiedMs };
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return undefined;
       throw error;

@@ -236,7 +236,9 @@ export class Root {
         outer.close();
       } catch (error) {
         place.close();
-        throw isLink(error) ? new FileError('NOTDIR', 'a name on the way is no directory', { cause: error }) : error;
+        throw isLink(error)
+          ? new FileError('NOTDIR', 'it, or a name on the way, is no directory', { cause: error })
+          : error;
       }
     }
     return place;
@@ -247,7 +249,7 @@ export class Root {
     for (const name of names) {
       path = joined(path, name);
       const stats = await this.#operations.lstat(path);
-      if (!stats.isDirectory()) throw new FileError('NOTDIR', 'a name on the way is no directory');
+      if (!stats.isDirectory()) throw new FileError('NOTDIR', 'it, or a name on the way, is no directory');
     }
     const itself = path;
     return { descriptor: -1, itself, at: (name) => joined(itself, name), close: () => {} };

@@ -10,6 +10,7 @@
  * recorded, so that no more than that is lost with the process.
  */
 import { FileError } from '../protocol/codes.ts';
+import type { Turn } from '../turn.ts';
 import { inProtocolWords } from './failures.ts';
 import type { FileOperations } from './operations.ts';
 import { type Partials, writeAll } from './partials.ts';
@@ -33,6 +34,7 @@ const INLINE_CLOSE_BYTES = 1024 * 1024;
 export interface UploadHost {
   readonly operations: FileOperations;
   readonly partials: Partials;
+  readonly turn: Turn;
   /** 0: none. */
   readonly maxFileBytes: number;
   now(): number;
@@ -269,6 +271,8 @@ export class DiskUpload implements Upload {
   async #append(bytes: Uint8Array): Promise<void> {
     const descriptor = this.#descriptor ?? (await this.#file());
     const offset = this.#writtenBytes;
+    // A small one is not worth a wait. Asked right before the work: of many who wait, each uses up some of the turn.
+    if (bytes.length >= DIRECT_BYTES) while (this.#host.turn.isOver) await this.#host.turn.next();
     const written = writeAll(this.#host.operations, descriptor, bytes, offset);
     // Hashed here while a thread writes.
     this.#digest.update(bytes);

@@ -1,6 +1,7 @@
 /** All uploads of the store: those that a session holds, and those that are kept for a RESUME. */
 import { randomFillSync } from 'node:crypto';
 import { FileError } from '../protocol/codes.ts';
+import type { Turn } from '../turn.ts';
 import type { Changes } from './changes.ts';
 import { hasCode } from './failures.ts';
 import { PathLocks } from './locks.ts';
@@ -24,17 +25,19 @@ export interface UploadsParts {
   readonly changes: Changes;
   readonly usage: Usage;
   readonly digest: DigestMaker;
+  readonly turn: Turn;
   now(): number;
   freeBytes(): Promise<number>;
   /** Makes sure of the usage, and tries again to find room. @throws QUOTA */
   withRoom(reserve: () => void): Promise<void>;
 }
 
+/**
+ * It keeps the room that it takes, not what it will still need: a peer that announces the whole disk, sends a byte and
+ * goes away would keep everybody out for days.
+ */
 interface KeptUpload {
-  /** The room in the quota that it keeps. */
   readonly reservation: Reservation;
-  /** What it will still need of the disk. */
-  readonly outstandingBytes: number;
 }
 
 /** How often a store that runs for long looks for uploads that are too old. */
@@ -49,6 +52,7 @@ const DISK_ROOM = ['room on the disk'];
 export class Uploads implements UploadHost {
   readonly operations: FileOperations;
   readonly partials: Partials;
+  readonly turn: Turn;
   readonly maxFileBytes: number;
   readonly #options: UploadsOptions;
   readonly #parts: UploadsParts;
@@ -63,6 +67,7 @@ export class Uploads implements UploadHost {
     this.#parts = parts;
     this.operations = parts.operations;
     this.partials = parts.partials;
+    this.turn = parts.turn;
     this.maxFileBytes = options.maxFileBytes;
   }
 
@@ -129,7 +134,6 @@ export class Uploads implements UploadHost {
     const freeBytes = await this.#parts.freeBytes();
     let promisedBytes = 0;
     for (const upload of this.#held.values()) promisedBytes += upload.outstandingBytes;
-    for (const { outstandingBytes } of this.#kept.values()) promisedBytes += outstandingBytes;
     if (sizeBytes <= freeBytes - promisedBytes) return;
     throw new FileError('NOSPACE', `the disk has no room for ${sizeBytes} bytes`);
   }
@@ -142,16 +146,31 @@ export class Uploads implements UploadHost {
         const { request, durableBytes } = record;
         const reservation = this.#kept.get(id)?.reservation ?? new Reservation(this.#parts.usage);
         this.#kept.delete(id);
-        reservation.restore(Math.max(request.sizeBytes ?? 0, durableBytes));
+        reservation.restore(durableBytes);
         const digest = this.#parts.digest(record.digest);
         const upload = new DiskUpload(this, { id, request, reservation, digest, descriptor, durableBytes });
-        this.#held.set(id, upload);
+        await this.#holdAgain(upload);
         return upload;
       } catch (error) {
         if (hasCode(error, 'NOTFOUND')) this.#forget(id);
         throw error;
       }
     });
+  }
+
+  /** Promises it the room for its rest again. Without it, it stays kept. @throws QUOTA, NOSPACE */
+  async #holdAgain(upload: DiskUpload): Promise<void> {
+    const { id, reservation, outstandingBytes } = upload;
+    try {
+      await this.#locks.hold(DISK_ROOM, async () => {
+        if (outstandingBytes > PIECE_BYTES) await this.#requireDisk(outstandingBytes);
+        await this.#parts.withRoom(() => reservation.grow(upload.durableBytes + outstandingBytes));
+        this.#held.set(id, upload);
+      });
+    } catch (error) {
+      await upload.suspend();
+      throw error;
+    }
   }
 
   remove(id: string): Promise<void> {
@@ -187,8 +206,9 @@ export class Uploads implements UploadHost {
       upload.reservation.release();
       return;
     }
-    const { id, reservation, outstandingBytes } = upload;
-    this.#kept.set(id, { reservation, outstandingBytes });
+    const { id, reservation, durableBytes } = upload;
+    reservation.restore(durableBytes);
+    this.#kept.set(id, { reservation });
     if (this.#kept.size <= this.#options.maxKeptPartials) return;
     const [oldest] = this.#kept.keys();
     // Whoever resumes it meanwhile is first, or too late; either will do.
@@ -204,11 +224,11 @@ export class Uploads implements UploadHost {
       );
       const there = new Set(kept.map(({ id }) => id));
       for (const id of before) if (!there.has(id)) this.#forget(id);
-      for (const { id, sizeBytes, durableBytes } of kept) {
+      for (const { id, durableBytes } of kept) {
         if (this.#kept.has(id) || this.#held.has(id)) continue;
         const reservation = new Reservation(this.#parts.usage);
-        reservation.restore(sizeBytes);
-        this.#kept.set(id, { reservation, outstandingBytes: sizeBytes - durableBytes });
+        reservation.restore(durableBytes);
+        this.#kept.set(id, { reservation });
       }
       return removed;
     });

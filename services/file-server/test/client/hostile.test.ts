@@ -72,7 +72,7 @@ describe('a listing that is not to be trusted', () => {
     ['names out of order', item('b', 4) + item('a', 4)],
     ['a folder after what it holds', item('a/b', 4) + item('a', 0, 'directory')],
     ['a file deeper than was asked for', item(Array.from({ length: 33 }, () => 'a').join('/'), 4)],
-    ['a line longer than any reply', item('a'.repeat(9_000), 4)],
+    ['a line longer than any reply', item('a'.repeat(33_000), 4)],
     ['no line at all', 'GET / HTTP/1.1\r\n'],
   ])('%s: exit 1, nothing outside the target', async (_what, items) => {
     const { code, stderr } = await getTree(listing(items));
@@ -150,7 +150,7 @@ describe('content that is not to be trusted', () => {
     ['an error without a code', 'ERR\r\n'],
     ['an error that does not say when to try again', 'ERR NOTFOUND: nothing\r\n'],
     ['a web page', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
-    ['a line without end', 'x'.repeat(10_000)],
+    ['a line without end', 'x'.repeat(40_000)],
   ])('%s: exit 1 and no file', async (what, answer) => {
     await using server = await startScripted(answering(answer));
     const { code, stderr } = await get({ port: server.port, path: 'f', local: join(target, 'f'), flags: quick });

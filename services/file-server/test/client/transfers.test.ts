@@ -397,7 +397,10 @@ describe('as users run it', () => {
         .split('\n')
         .map((line) => JSON.parse(line).path),
     ).toEqual(['x', 'x/y', 'x/y/g']);
-    expect(await run('rm', address(), 'x')).toMatchObject({ code: 1, stderr: expect.stringContaining('x: ISDIR') });
+    expect(await run('rm', address(), 'x')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('x: ISDIR: it is a folder; give -r'),
+    });
     expect(await run('rm', address(), '-r', 'x', '--json')).toEqual({
       code: 0,
       stdout: '{"path":"x","removed":3}\n',
@@ -415,9 +418,19 @@ describe('as users run it', () => {
     expect(await run('rm', address(), path, '--encoded')).toMatchObject({ code: 0 });
   });
 
+  test('what lies so deep that its path fills many lines is listed all the same', async () => {
+    const folders = Array.from({ length: 12 }, () => '\u00e9'.repeat(127));
+    await mkdir(join(served, ...folders), { recursive: true });
+    const { code, stdout, stderr } = await run('ls', address(), '-r', '--json');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(folders.length);
+  });
+
   test('wrong port, wrong path, a folder without -r: exit 1 and one line', async () => {
     await mkdir(join(served, 'd'));
     const local = join(here, 'x');
+    const file = join(here, 'file');
+    await writeFile(file, 'x');
     const recursive = { recursive: 'true' };
     for (const [ran, said] of [
       [await get({ port: 1, path: 'f' }), 'connection refused'],
@@ -426,6 +439,10 @@ describe('as users run it', () => {
       [await get({ port: server.port, path: 'd' }), 'd: ISDIR: it is a folder; give -r'],
       [await put({ port: server.port, path: 'f', local: '/nonexistent' }), 'there is no such file'],
       [await put({ port: server.port, path: 'f', local: here }), 'it is a folder; give -r'],
+      [
+        await put({ port: server.port, path: 'd', local: file }),
+        'd: EXISTS: there is a folder of this name; end it with /',
+      ],
       [await put({ port: server.port, path: 'f', local, flags: recursive }), 'it is no folder'],
     ] as const) {
       expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining(said)]);

@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { entryPairs } from '../../src/protocol/reply.ts';
 import { DigestCache, etagOf, kindOf } from '../../src/store/entries.ts';
 import { residenceOf, settledAfterMs } from '../../src/store/file-systems.ts';
 import { temporaryDirectory } from './support/roots.ts';
@@ -35,6 +36,19 @@ test('a file that is rewritten with its old times set back has another etag all 
     utimesSync(path, 1000, 1000);
   } while (lstatSync(path, { bigint: true }).ctimeNs === before.ctimeNs);
   expect(etagOf(lstatSync(path, { bigint: true }))).not.toBe(etagOf(before));
+});
+
+test('a size and a time beyond what the protocol can write are told as the nearest that it can', () => {
+  const path = join(temporaryDirectory(), 'a');
+  writeFileSync(path, '1');
+  const told = (size: bigint, mtimeNs: bigint) => {
+    const entry = new DigestCache(1).entry(Object.assign(lstatSync(path, { bigint: true }), { size, mtimeNs }));
+    const { size: sizeText, mtime } = entryPairs(entry);
+    return `${sizeText} ${mtime}`;
+  };
+  // A sparse file, and the farthest time, that tmpfs takes.
+  expect(told(2n ** 63n - 1n, 2n ** 63n * 1_000_000_000n)).toBe('9007199254740991 +275760-09-13T00:00:00.000Z');
+  expect(told(1n, -(2n ** 63n) * 1_000_000_000n)).toBe('1 -271821-04-20T00:00:00.000Z');
 });
 
 test('kinds', () => {

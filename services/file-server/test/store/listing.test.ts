@@ -103,6 +103,30 @@ test('a page goes on after a name that is gone, at whatever depth', async () => 
   await expectRefusal(store.list(at('/'), { limit: 1, depth: 33 }), 'BADARG');
 });
 
+test('a page of very long paths has fewer of them, so that its memory has a bound', async () => {
+  const { root } = rootWithOutside();
+  const folders = Array.from({ length: 8 }, () => '\u00e9'.repeat(120));
+  mkdirSync(join(root, ...folders), { recursive: true });
+  const count = 200;
+  for (let index = 0; index < count; index++) {
+    writeFileSync(join(root, ...folders, `${index}`.padStart(3, '0') + '\u00e9'.repeat(120)), '');
+  }
+  const store = await openStore(root, { writable: false });
+  const paths: string[] = [];
+  let after: string | undefined;
+  for (let more = true; more; ) {
+    const page = await store.list(at('/'), { limit: 1000, depth: 32, after });
+    const texts = page.entries.map((entry) => entry.path.text);
+    expect(texts.join('').length).toBeLessThan(512 * 1024);
+    paths.push(...texts);
+    after = texts.at(-1);
+    more = page.more;
+  }
+  expect(paths).toHaveLength(folders.length + count);
+  expect(paths).toEqual(sorted(paths));
+  expect(new Set(paths).size).toBe(paths.length);
+});
+
 test('entries that go away while they are listed are left out', async () => {
   const { root } = rootWithOutside();
   const operations = {

@@ -14,6 +14,7 @@ import { describe, expect, test } from 'vitest';
 import { realOperations } from '../../src/store/operations.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 import { PIECE_BYTES } from '../../src/store/upload.ts';
+import { Turn } from '../../src/turn.ts';
 import { faultyOperations } from './support/faulty-operations.ts';
 import {
   any,
@@ -33,6 +34,39 @@ import {
 const MiB = 1024 * 1024;
 const content = bytesOf(2 * MiB + 77);
 const whole = { path: at('a'), sizeBytes: content.length, precondition: none, sha256: sha256(content) };
+
+test('many who send at once leave others their turn: only so much is hashed in one of the event loop', async () => {
+  const { root } = rootWithOutside();
+  let nowMs = 0;
+  let turns = 0;
+  const hashedIn = new Map<number, number>();
+  const digest: typeof portableSha256 = (from) => {
+    const real = portableSha256(from);
+    return {
+      save: () => real.save(),
+      finish: () => real.finish(),
+      update: (bytes) => {
+        nowMs += 3;
+        hashedIn.set(turns, (hashedIn.get(turns) ?? 0) + 1);
+        real.update(bytes);
+      },
+    };
+  };
+  const store = await openStore(root, { digest, turn: new Turn(() => nowMs) });
+  let counting = true;
+  const count = (): void => {
+    turns += 1;
+    if (counting) setImmediate(count);
+  };
+  count();
+  const bytes = bytesOf(256 * 1024);
+  const names = Array.from({ length: 20 }, (_, index) => `u${index}`);
+  await Promise.all(names.map((name) => put(store, name, bytes)));
+  counting = false;
+  expect([...hashedIn.values()].reduce((sum, some) => sum + some, 0)).toBe(names.length);
+  // Two of 3 ms are above a slice of 4 ms. The two counters of turns may be one apart.
+  expect(Math.max(...hashedIn.values())).toBeLessThanOrEqual(4);
+});
 
 describe('pieces', () => {
   test.each([1000, 65_536, 262_144, 300_001, MiB, content.length])('of %i bytes come together', async (pieceBytes) => {
@@ -406,13 +440,16 @@ describe('limits', () => {
     await expectRefusal(store.createUpload({ path: at('b'), sizeBytes: 101, precondition: none }), 'QUOTA');
     await put(store, 'b', bytesOf(100));
     await upload.write(bytesOf(10));
-    await upload.suspend();
     expect(await used()).toBe(1000);
     await expectRefusal(put(store, 'c', 'x'), 'QUOTA');
+    await upload.suspend();
+    expect(await used()).toBe(510);
     await store.close();
 
     const next = await openStore(root, options);
-    expect((await next.space()).usedBytes).toBe(1000);
+    expect((await next.space()).usedBytes).toBe(510);
+    await (await next.resumeUpload(upload.id)).suspend();
+    expect((await next.space()).usedBytes).toBe(510);
     await next.abortUpload(upload.id);
     expect((await next.space()).usedBytes).toBe(500);
     await next.remove(at('there'), undefined);
@@ -422,6 +459,43 @@ describe('limits', () => {
     await put(next, 'd', bytesOf(20));
     await next.move(at('c'), at('d'), any);
     expect((await next.space()).usedBytes).toBe(50);
+  });
+
+  test('an upload that is kept holds only what came of it, and stays kept where there is no room for its rest', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root, { maxTotalBytes: 1000 });
+    const bytes = bytesOf(1000);
+    const upload = await store.createUpload({ path: at('hog'), sizeBytes: 1000, precondition: none });
+    await upload.write(bytes.subarray(0, 1));
+    await upload.suspend();
+    await put(store, 'a', bytesOf(999));
+    await expectRefusal(store.resumeUpload(upload.id), 'QUOTA');
+    expect((await store.space()).usedBytes).toBe(1000);
+    await store.remove(at('a'), undefined);
+    const again = await store.resumeUpload(upload.id);
+    expect((await store.space()).usedBytes).toBe(1000);
+    await expectRefusal(put(store, 'b', 'x'), 'QUOTA');
+    await again.write(bytes.subarray(1));
+    await again.commit();
+    expect((await contentOf(store, 'hog')).equals(bytes)).toBe(true);
+    expect(leftovers(root)).toEqual([]);
+  });
+
+  test('nor does it hold the rest of the disk', async () => {
+    const { root } = rootWithOutside();
+    const operations = {
+      ...realOperations,
+      space: async (path: Buffer) => ({ ...(await realOperations.space(path)), freeBytes: 3 * MiB }),
+    };
+    const store = await openStore(root, { operations });
+    const hog = await store.createUpload(whole);
+    await hog.write(content.subarray(0, 1));
+    await expectRefusal(store.createUpload({ ...whole, path: at('b') }), 'NOSPACE');
+    await hog.suspend();
+    const other = await store.createUpload({ ...whole, path: at('b') });
+    await expectRefusal(store.resumeUpload(hog.id), 'NOSPACE');
+    await other.abort();
+    expect((await store.resumeUpload(hog.id)).durableBytes).toBe(1);
   });
 
   test('an upload of unknown length is stopped when the quota is reached, and takes nothing of it then', async () => {

@@ -108,7 +108,7 @@ export class MemoryStore implements FileStore {
     requireReachable(path);
     if (depth > MAX_DEPTH) throw new FileError('BADARG', `depth is at most ${MAX_DEPTH}`);
     const directory = this.#nodeAt(path.names);
-    if (directory.kind !== 'directory') throw new FileError('NOTDIR', 'a name on the way is no directory');
+    if (directory.kind !== 'directory') throw new FileError('NOTDIR', 'it, or a name on the way, is no directory');
     const from = after === undefined ? [] : decodePath(after).names;
     const all = [...walk(directory, [], depth)].filter((entry) => compare(entry.path.names, from) > 0);
     return { entries: all.slice(0, limit), more: all.length > limit };
@@ -314,14 +314,14 @@ export class MemoryStore implements FileStore {
 
   #directoryAt(names: readonly Buffer[]): MemoryDirectory {
     const node = this.#nodeAt(names);
-    if (node.kind !== 'directory') throw new FileError('NOTDIR', 'a name on the way is no directory');
+    if (node.kind !== 'directory') throw new FileError('NOTDIR', 'it, or a name on the way, is no directory');
     return node;
   }
 
   #nodeAt(names: readonly Buffer[]): MemoryNode {
     let node: MemoryNode = this.#root;
     for (const name of names) {
-      if (node.kind !== 'directory') throw new FileError('NOTDIR', 'a name on the way is no directory');
+      if (node.kind !== 'directory') throw new FileError('NOTDIR', 'it, or a name on the way, is no directory');
       node = present(node.entries.get(keyOf(name)));
     }
     return node;
