@@ -50,6 +50,8 @@ export class Downloader {
   readonly #clock: () => number;
   /** Of the last `send`: bytes that the kernel has taken. */
   takenBytes = 0;
+  /** Bytes were promised that are not written yet: nothing else may be. */
+  owes = false;
   #out = 0;
   #slow = false;
   #wake: (() => void) | undefined;
@@ -66,7 +68,16 @@ export class Downloader {
    *
    * @throws FileShrank, and what reading the file throws.
    */
-  async send({ file, offset, lengthBytes, sum }: DownloadRequest): Promise<number> {
+  async send(request: DownloadRequest): Promise<number> {
+    this.owes = true;
+    try {
+      return await this.#send(request);
+    } finally {
+      this.owes = false;
+    }
+  }
+
+  async #send({ file, offset, lengthBytes, sum }: DownloadRequest): Promise<number> {
     let crc = 0;
     let sent = 0;
     this.takenBytes = 0;

@@ -192,7 +192,9 @@ export class Session implements TcpHandler {
       return;
     }
     if (auth === 'all' && !this.authenticated && authTimeoutMs > 0 && ageMs >= authTimeoutMs) {
-      this.lastWord(new FileError('TIMEOUT', 'no valid token came in time'), 'not-authenticated');
+      // A token may be taken away in the midst of a file: a word of ours would be read as bytes of it.
+      if (this.downloader.owes) this.cut('not-authenticated');
+      else this.lastWord(new FileError('TIMEOUT', 'no valid token came in time'), 'not-authenticated');
       return;
     }
     const { in: bytesIn, out: bytesOut } = this.connection.bytes;

@@ -608,6 +608,20 @@ describe('time', () => {
     expect(early.ended).toBe(false);
   });
 
+  test('a token that is taken away in the midst of a file ends it by a reset, not by a word among its bytes', async () => {
+    const store = library();
+    store.put('large', Buffer.alloc(8 * 1024 * 1024, 'x'));
+    const wire = new Wire(store, { auth: 'all', tokens: parseTokens(`sha256:${sha256('t')}`) });
+    await answersTo(wire, 'AUTH t\n');
+    wire.takeNothing();
+    wire.send('GET large\n');
+    await wire.settle();
+    wire.changeLimits({ tokens: parseTokens(`sha256:${sha256('another')}`) });
+    wire.pass(60_000);
+    expect([wire.wasReset, wire.reason]).toEqual([true, 'not-authenticated']);
+    expect(wire.output).not.toContain('ERR');
+  });
+
   test('an upload that moves may take hours; one that stands still is kept for a RESUME', async () => {
     const store = library();
     const wire = new Wire(store);
