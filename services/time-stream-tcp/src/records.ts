@@ -9,7 +9,7 @@ import type { Moment } from './steady-clock.ts';
 import type { Step } from './steps.ts';
 
 /** Who a record is about. */
-interface Subject {
+export interface Subject {
   readonly id: string;
   readonly peer: string;
 }
@@ -111,17 +111,26 @@ export function reportSummary(log: Log, { id: conn, peer }: Subject, summary: Cl
       ...counts,
       wrong,
     },
-    `${peer}: offset ${formatMeasuredOffset(offsetMs, resolutionMs)}${drifts}, by ${stamps} stamps`,
+    `${peer}: offset ${formatMeasuredOffset(offsetMs, resolutionMs)}${drifts}, by ${stamps} stamp${stamps === 1 ? '' : 's'}`,
   );
+}
+
+interface BadLine {
+  readonly problem: LineProblem;
+  readonly preview: string;
+  /** Of this connection, with this one. */
+  readonly errors: number;
+  /** Since the last such record: those of any connection that have none. */
+  readonly unlogged: number;
 }
 
 export function reportBadLine(
   log: Log,
   { id: conn, peer }: Subject,
-  { problem, preview, errors }: { problem: LineProblem; preview: string; errors: number },
+  { problem, preview, errors, unlogged }: BadLine,
 ): void {
   log.info(
-    { event: 'bad-line', conn, peer, reason: problem, preview, errors },
+    { event: 'bad-line', conn, peer, reason: problem, preview, errors, unlogged: unlogged || undefined },
     `${peer} sent what is no record: ${preview}`,
   );
 }
