@@ -42,25 +42,25 @@ export interface StampReport {
   readonly assumedZone: string | undefined;
 }
 
+/**
+ * As text and not as fields: at ten thousand a second that is a sixth of what the service costs. Nothing but `pairs` has
+ * to be escaped: a stamp's text is digits and separators, the rest is our own.
+ */
 export function reportStamp(log: Log, { id: conn, peer }: Subject, report: StampReport): void {
   if (!log.isLevelEnabled('info')) return;
   const { stamp, receivedAt, offsetMs, setMs, arrival, assumedZone } = report;
-  log.info(
-    {
-      event: 'stamp',
-      conn,
-      peer,
-      clientTime: stamp.text,
-      receivedAt: isoMilliseconds(receivedAt.wallMs),
-      offsetMs: microseconds(offsetMs),
-      seq: stamp.seq,
-      mono: stamp.mono,
-      setMs: setMs === undefined ? undefined : microseconds(setMs),
-      arrival: arrival === 'next' ? undefined : arrival,
-      assumedZone,
-      pairs: stamp.pairs,
-    },
-    `${peer}: ${formatMeasuredOffset(offsetMs, stamp.resolutionMs)}`,
+  const more =
+    (stamp.seq === undefined ? '' : `,"seq":${stamp.seq}`) +
+    (stamp.mono === undefined ? '' : `,"mono":${stamp.mono}`) +
+    (setMs === undefined ? '' : `,"setMs":${microseconds(setMs)}`) +
+    (arrival === 'next' ? '' : `,"arrival":"${arrival}"`) +
+    (assumedZone === undefined ? '' : `,"assumedZone":"${assumedZone}"`) +
+    (stamp.pairs === undefined ? '' : `,"pairs":${JSON.stringify(stamp.pairs)}`);
+  log.writeOwn(
+    'info',
+    `"event":"stamp","conn":"${conn}","peer":"${peer}","clientTime":"${stamp.text}",` +
+      `"receivedAt":"${isoMilliseconds(receivedAt.wallMs)}","offsetMs":${microseconds(offsetMs)}${more},` +
+      `"msg":"${peer}: ${formatMeasuredOffset(offsetMs, stamp.resolutionMs)}"`,
   );
 }
 

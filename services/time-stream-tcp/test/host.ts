@@ -74,7 +74,12 @@ export class TestHost {
     const host: SessionHost = {
       clock,
       timers,
-      log: { ...log, level: 'info', isLevelEnabled: () => true } as unknown as Log,
+      log: {
+        ...log,
+        level: 'info',
+        isLevelEnabled: () => true,
+        writeOwn: (level: string, own: string) => this.records.push({ level, ...JSON.parse(`{${own}}`) }),
+      } as unknown as Log,
       counters,
       watchers: new Watchers({ clock, timers, counters, startedMs: 0 }),
       startedMs: 0,

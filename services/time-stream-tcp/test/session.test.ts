@@ -69,6 +69,12 @@ describe('stamps', () => {
     ]);
   });
 
+  test('pairs can hold quotes and backslashes, and forge nothing', () => {
+    const host = new TestHost();
+    host.receive(`${A}Z note="\\","level":"fatal" path=\\\n`);
+    expect(host.of('stamp')).toMatchObject([{ level: 'info', pairs: 'note="\\","level":"fatal" path=\\' }]);
+  });
+
   test('a stamp with nothing after it is taken after a quarter of a second, as old as it is', async () => {
     const host = new TestHost();
     host.receive(A);
