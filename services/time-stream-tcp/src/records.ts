@@ -56,12 +56,11 @@ export function reportStamp(log: Log, { id: conn, peer }: Subject, report: Stamp
     (arrival === 'next' ? '' : `,"arrival":"${arrival}"`) +
     (assumedZone === undefined ? '' : `,"assumedZone":"${assumedZone}"`) +
     (stamp.pairs === undefined ? '' : `,"pairs":${JSON.stringify(stamp.pairs)}`);
-  log.writeOwn(
-    'info',
-    `"event":"stamp","conn":"${conn}","peer":"${peer}","clientTime":"${stamp.text}",` +
-      `"receivedAt":"${isoMilliseconds(receivedAt.wallMs)}","offsetMs":${microseconds(offsetMs)}${more},` +
-      `"msg":"${peer}: ${formatMeasuredOffset(offsetMs, stamp.resolutionMs)}"`,
-  );
+  const own =
+    `"conn":"${conn}","peer":"${peer}","clientTime":"${stamp.text}",` +
+    `"receivedAt":"${isoMilliseconds(receivedAt.wallMs)}","offsetMs":${microseconds(offsetMs)}${more},` +
+    `"msg":"${peer}: ${formatMeasuredOffset(offsetMs, stamp.resolutionMs)}"`;
+  log.writeOwn('info', { event: 'stamp', own });
 }
 
 export function reportUnlogged(log: Log, { id: conn, peer }: Subject, stamps: number): void {

@@ -78,7 +78,8 @@ export class TestHost {
         ...log,
         level: 'info',
         isLevelEnabled: () => true,
-        writeOwn: (level: string, own: string) => this.records.push({ level, ...JSON.parse(`{${own}}`) }),
+        writeOwn: (level: string, { event, own }: { event: string; own: string }) =>
+          this.records.push({ level, event, ...JSON.parse(`{${own}}`) }),
       } as unknown as Log,
       counters,
       watchers: new Watchers({ clock, timers, counters, startedMs: 0 }),

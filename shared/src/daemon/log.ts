@@ -27,9 +27,9 @@ export interface Log extends Readonly<Record<LogLevel, Write>> {
   /**
    * For a record so frequent that finding out what its fields are costs too much.
    *
-   * @param own its own fields and `msg` as they stand in JSON, without the braces
+   * @param own what follows `event`, `msg` included, as it stands in JSON, without the braces
    */
-  writeOwn(level: LogLevel, own: string): void;
+  writeOwn(level: LogLevel, record: { readonly event: string; readonly own: string }): void;
 }
 
 export interface LogOptions {
@@ -115,10 +115,10 @@ export function createLog({ service, level, file = 'off', stream, now = Date.now
     },
     output as DestinationStream,
   ) as unknown as Log & { writeOwn: Log['writeOwn'] };
-  log.writeOwn = (label, own) => {
+  log.writeOwn = (label, { event, own }) => {
     if (!log.isLevelEnabled(label)) return;
     const number = pino.levels.values[label] ?? 0;
-    output.write(`${heads.of(number)},${own}}\n`, number >= URGENT_LEVEL);
+    output.write(`${heads.of(number)},"event":"${event}",${own}}\n`, number >= URGENT_LEVEL);
   };
   const recovered = inFile?.recovered ?? 0;
   if (recovered > 0) {
