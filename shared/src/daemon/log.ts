@@ -114,7 +114,7 @@ export function createLog({ service, level, file = 'off', stream, now = Date.now
       },
     },
     output as DestinationStream,
-  ) as unknown as Log & { writeOwn: Log['writeOwn'] };
+  ) as unknown as Log;
   log.writeOwn = (label, { event, own }) => {
     if (!log.isLevelEnabled(label)) return;
     const number = pino.levels.values[label] ?? 0;
