@@ -43,7 +43,7 @@ export interface StampReport {
 }
 
 /**
- * As text and not as fields: at ten thousand a second that is a sixth of what the service costs. Nothing but `pairs` has
+ * As text and not as fields: at ten thousand a second that saves half of what a record costs. Nothing but `pairs` has
  * to be escaped: a stamp's text is digits and separators, the rest is our own.
  */
 export function reportStamp(log: Log, { id: conn, peer }: Subject, report: StampReport): void {
