@@ -4,6 +4,7 @@
  */
 import { nearestName } from '@small-servers/shared/config/nearest';
 import { CORE_BYTES, matchCore, parseStamp, type Stamp, type StampProblem, stampProblems } from './stamp.ts';
+import { isInterrupt } from './telnet.ts';
 
 /** What can be typed; HELP is made of it. */
 export const commands = {
@@ -20,6 +21,7 @@ const commandNames = Object.keys(commands) as readonly Command[];
 /** Why a line was answered with ERR. */
 export const lineProblems = {
   unknown: 'neither a time nor a command; HELP says what can be typed',
+  'bad-form': 'a time is written 2026-11-20 10:00:00, with all of its digits',
   'too-long': 'the line does not end',
   'not-taken': 'more is asked than is read',
   ...stampProblems,
@@ -41,10 +43,13 @@ export function readFrame(bytes: Buffer, start: number, end: number): Frame {
     const stamp: Stamp | { readonly problem: StampProblem } = parseStamp(bytes, start, end);
     return 'problem' in stamp ? { kind: 'bad', problem: stamp.problem } : { kind: 'stamp', stamp };
   }
+  if (isInterrupt(bytes, start, end)) return { kind: 'command', command: 'QUIT' };
   const word = bytes.toString('latin1', start, end).trim();
   if (word === '') return BLANK;
   const command = commandNames.find((name) => name === word.toUpperCase());
   if (command !== undefined) return { kind: 'command', command };
+  // The beginning of a date or of a time of day: somebody tries.
+  if (/^\d{1,4}[-/:.]\d/.test(word)) return { kind: 'bad', problem: 'bad-form' };
   const hint = /^[A-Za-z]+$/.test(word) ? nearestName(word, commandNames) : undefined;
   return { kind: 'bad', problem: 'unknown', ...(hint === undefined ? {} : { hint: hint as Command }) };
 }
@@ -87,6 +92,7 @@ export function helpText(): string {
   const width = Math.max(...commandNames.map((name) => name.length));
   const lines = [
     'Send your time, once a second: 2026-11-20 10:00:00, or 2026-11-20T10:00:00.123Z seq=1',
+    'It is not answered: LIST tells what it is worth, and so does the log.',
     'Or type one of these, and Enter:',
     ...commandNames.map((name) => `  ${name.padEnd(width)}  ${commands[name]}`),
   ];

@@ -9,7 +9,7 @@ import type { Moment } from './steady-clock.ts';
 import type { Step } from './steps.ts';
 
 /** Who a record is about. */
-interface Subject {
+export interface Subject {
   readonly id: string;
   readonly peer: string;
 }
@@ -42,26 +42,25 @@ export interface StampReport {
   readonly assumedZone: string | undefined;
 }
 
+/**
+ * As text and not as fields: at ten thousand a second that saves half of what a record costs. Nothing but `pairs` has
+ * to be escaped: a stamp's text is digits and separators, the rest is our own.
+ */
 export function reportStamp(log: Log, { id: conn, peer }: Subject, report: StampReport): void {
   if (!log.isLevelEnabled('info')) return;
   const { stamp, receivedAt, offsetMs, setMs, arrival, assumedZone } = report;
-  log.info(
-    {
-      event: 'stamp',
-      conn,
-      peer,
-      clientTime: stamp.text,
-      receivedAt: isoMilliseconds(receivedAt.wallMs),
-      offsetMs: microseconds(offsetMs),
-      seq: stamp.seq,
-      mono: stamp.mono,
-      setMs: setMs === undefined ? undefined : microseconds(setMs),
-      arrival: arrival === 'next' ? undefined : arrival,
-      assumedZone,
-      pairs: stamp.pairs,
-    },
-    `${peer}: ${formatMeasuredOffset(offsetMs, stamp.resolutionMs)}`,
-  );
+  const more =
+    (stamp.seq === undefined ? '' : `,"seq":${stamp.seq}`) +
+    (stamp.mono === undefined ? '' : `,"mono":${stamp.mono}`) +
+    (setMs === undefined ? '' : `,"setMs":${microseconds(setMs)}`) +
+    (arrival === 'next' ? '' : `,"arrival":"${arrival}"`) +
+    (assumedZone === undefined ? '' : `,"assumedZone":"${assumedZone}"`) +
+    (stamp.pairs === undefined ? '' : `,"pairs":${JSON.stringify(stamp.pairs)}`);
+  const own =
+    `"conn":"${conn}","peer":"${peer}","clientTime":"${stamp.text}",` +
+    `"receivedAt":"${isoMilliseconds(receivedAt.wallMs)}","offsetMs":${microseconds(offsetMs)}${more},` +
+    `"msg":"${peer}: ${formatMeasuredOffset(offsetMs, stamp.resolutionMs)}"`;
+  log.writeOwn('info', { event: 'stamp', own });
 }
 
 export function reportUnlogged(log: Log, { id: conn, peer }: Subject, stamps: number): void {
@@ -111,17 +110,26 @@ export function reportSummary(log: Log, { id: conn, peer }: Subject, summary: Cl
       ...counts,
       wrong,
     },
-    `${peer}: offset ${formatMeasuredOffset(offsetMs, resolutionMs)}${drifts}, by ${stamps} stamps`,
+    `${peer}: offset ${formatMeasuredOffset(offsetMs, resolutionMs)}${drifts}, by ${stamps} stamp${stamps === 1 ? '' : 's'}`,
   );
+}
+
+interface BadLine {
+  readonly problem: LineProblem;
+  readonly preview: string;
+  /** Of this connection, with this one. */
+  readonly errors: number;
+  /** Since the last such record: those of any connection that have none. */
+  readonly unlogged: number;
 }
 
 export function reportBadLine(
   log: Log,
   { id: conn, peer }: Subject,
-  { problem, preview, errors }: { problem: LineProblem; preview: string; errors: number },
+  { problem, preview, errors, unlogged }: BadLine,
 ): void {
   log.info(
-    { event: 'bad-line', conn, peer, reason: problem, preview, errors },
+    { event: 'bad-line', conn, peer, reason: problem, preview, errors, unlogged: unlogged || undefined },
     `${peer} sent what is no record: ${preview}`,
   );
 }

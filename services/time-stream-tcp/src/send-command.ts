@@ -73,8 +73,9 @@ function describeEvent(event: SendEvent): string {
 
 function describeReport(target: string, report: SendReport): string {
   const { sent, missed, refused, reconnects, maxLatenessMs, gaveUp } = report;
+  const again = reconnects === 0 ? '' : `; connected again ${reconnects === 1 ? 'once' : `${reconnects} times`}`;
   const lines = [
-    `${target}: sent ${sent}, missed ${missed}, refused ${refused}; connected again ${reconnects} times`,
+    `${target}: sent ${sent}, missed ${missed}, refused ${refused}${again}`,
     `  schedule   at most ${maxLatenessMs} ms late`,
     ...(gaveUp === undefined ? [] : [`  ended      ${gaveUp}`]),
   ];

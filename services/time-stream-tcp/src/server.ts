@@ -7,6 +7,8 @@ import { listenTcp } from '@small-servers/shared/server/tcp';
 import { formatClients } from './client-list.ts';
 import { Counters } from './counters.ts';
 import { timeFamilies } from './metrics.ts';
+import { wireText } from './protocol.ts';
+import { RecordAllowance } from './record-allowance.ts';
 import { reportServerStep } from './records.ts';
 import { Session, type SessionHost } from './session.ts';
 import type { settings, TimeStreamConfig } from './settings.ts';
@@ -41,21 +43,21 @@ export async function createServer(
     reportServerStep(log, stepMs);
   });
 
-  const clients = (): Session[] => [...sessions].filter(({ track }) => track.stamps > 0);
-  let listed = { text: '', untilMs: Number.NEGATIVE_INFINITY };
-  const list = (): string => {
+  const clients = (): Session[] => [...sessions].filter(({ client }) => client.track.stamps > 0);
+  let listed: { bytes: Uint8Array; untilMs: number } = { bytes: Buffer.alloc(0), untilMs: Number.NEGATIVE_INFINITY };
+  const list = (): Uint8Array => {
     const now = clock.now();
-    if (now.monoMs < listed.untilMs) return listed.text;
-    const rows = clients().map(({ connection: { id: conn, peer }, track, lastStampMs }) => ({
+    if (now.monoMs < listed.untilMs) return listed.bytes;
+    const rows = clients().map(({ connection: { id: conn, peer }, client: { track, lastStampMs } }) => ({
       conn,
       peer,
       track,
       lastStampMs,
     }));
-    const text = formatClients(rows, now);
+    const bytes = Buffer.from(wireText(formatClients(rows, now)));
     const madeMs = clock.now().monoMs;
-    listed = { text, untilMs: madeMs + LIST_SHARE * (madeMs - now.monoMs) };
-    return text;
+    listed = { bytes, untilMs: madeMs + LIST_SHARE * (madeMs - now.monoMs) };
+    return bytes;
   };
 
   const host: SessionHost = {
@@ -66,6 +68,7 @@ export async function createServer(
     watchers,
     startedMs,
     sessions,
+    badLineRecords: new RecordAllowance(),
     list,
     print: config.print ? print : undefined,
     get config() {
@@ -102,8 +105,8 @@ export async function createServer(
       return [
         ...listener.metrics(),
         ...timeFamilies(counters, {
-          summaries: open.map(({ track }) => track.summary(now)),
-          wrong: open.filter(({ isWrong }) => isWrong).length,
+          summaries: open.map(({ client }) => client.track.summary(now)),
+          wrong: open.filter(({ client }) => client.isWrong).length,
           watchers: watchers.size,
         }),
       ];

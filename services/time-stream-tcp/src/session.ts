@@ -1,43 +1,32 @@
 /**
- * One connection: cuts what arrives into frames, keeps the client's clock track, answers commands, and tells the log.
+ * One connection: cuts what arrives into frames, passes stamps on to the client's clock, and answers commands.
  * Clock, timers and wire are passed in, so that ten minutes pass in an instant in a test.
  */
 import type { Timers } from '@small-servers/shared/clock/timers';
 import { escapeBytes } from '@small-servers/shared/daemon/escape';
-import type { Log } from '@small-servers/shared/daemon/log';
 import { FramingError } from '@small-servers/shared/framing/errors';
 import type { CloseReason } from '@small-servers/shared/server/reasons';
 import type { TcpConnection, TcpHandler } from '@small-servers/shared/server/tcp-connection';
-import { ClockTrack, type TrackedStamp } from './clock-track.ts';
-import type { Counters } from './counters.ts';
-import { type Command, errorLine, helpText, type LineProblem, readFrame, timeLine, wireText } from './protocol.ts';
-import { RecordAllowance } from './record-allowance.ts';
-import { reportBadLine, reportClock, reportStamp, reportStep, reportSummary, reportUnlogged } from './records.ts';
-import type { TimeStreamConfig } from './settings.ts';
-import type { Stamp } from './stamp.ts';
+import { ClientClock, type ClientClockHost } from './client-clock.ts';
+import { type Command, errorLine, helpText, type LineProblem, readFrame, timeLine } from './protocol.ts';
+import type { RecordAllowance } from './record-allowance.ts';
+import { reportBadLine } from './records.ts';
 import { isLateTail, StampDecoder, settle } from './stamp-decoder.ts';
-import type { Moment, SteadyClock } from './steady-clock.ts';
+import type { Moment } from './steady-clock.ts';
 import type { Watchers } from './watchers.ts';
-import type { Zone } from './zones.ts';
 
 /** What all connections of a server have in common. */
-export interface SessionHost {
-  readonly clock: SteadyClock;
+export interface SessionHost extends ClientClockHost {
   readonly timers: Timers;
-  readonly log: Log;
-  readonly counters: Counters;
   readonly watchers: Watchers;
   /** The server's start, on the monotonic clock. */
   readonly startedMs: number;
-  /** As it is now: a reload may change it. */
-  readonly config: TimeStreamConfig;
-  readonly zone: Zone;
   /** All that are open. */
   readonly sessions: Set<Session>;
-  /** The answer to LIST. */
-  list(): string;
-  /** Prints a line for people; left out when nobody asked for it. */
-  readonly print?: ((line: string) => void) | undefined;
+  /** Records of bad lines, of all connections together. */
+  readonly badLineRecords: RecordAllowance;
+  /** The answer to LIST. Bytes that are shared cost nothing for each who asks and does not read. */
+  list(): Uint8Array;
 }
 
 /**
@@ -48,7 +37,7 @@ const SETTLE_MS = 250;
 const SETTLE_LINES_MS = 1_000;
 
 /** Answers that the peer does not take: more is not kept for it. */
-const MAX_WAITING_BYTES = 256 * 1024;
+const MAX_WAITING_BYTES = 64 * 1024;
 
 /** A peer that ends its side this soon after WATCH wants the stream all the same (`printf 'WATCH\n' | nc -N`). */
 const HALF_CLOSE_MS = 1_000;
@@ -58,11 +47,10 @@ const DRAIN_QUIET_MS = 100;
 /** In a stop: for a question under way to be answered, and then for stamps under way to be read. */
 const DRAIN_STEP_MS = 250;
 
-/** A clock seems behind when a stamp is late; it is when none of so many came in time. */
-const BEHIND_STAMPS = 3;
-
 /** Of one connection; further ones are counted. */
 const LOGGED_BAD_LINES = 10;
+/** Of all connections together, for peers that come back for ten more. */
+const BAD_LINES_A_SECOND = 100;
 
 /** So much of a bad line is shown in the log. */
 const PREVIEW_BYTES = 64;
@@ -72,10 +60,9 @@ export type Peer = Pick<TcpConnection, 'id' | 'peer' | 'unsentBytes' | 'write' |
 
 export class Session implements TcpHandler {
   readonly connection: Peer;
-  readonly track = new ClockTrack();
+  readonly client: ClientClock;
   readonly #host: SessionHost;
   readonly #decoder: StampDecoder;
-  readonly #allowance: RecordAllowance;
   /** When the newest bytes were read, and those before them. */
   #readAt: Moment;
   #previousReadAt: Moment;
@@ -87,27 +74,19 @@ export class Session implements TcpHandler {
   #stampsEndLines = false;
   #cancelSettle: (() => void) | undefined;
   #errors = 0;
-  #wrong = false;
   #watchingSinceMs: number | undefined;
   /** Nothing that still arrives counts. */
   #closed = false;
   #cancelDrain: (() => void) | undefined;
-  /** When the last stamp came, on the monotonic clock. */
-  lastStampMs = 0;
 
   constructor(connection: Peer, host: SessionHost) {
     this.connection = connection;
     this.#host = host;
     this.#decoder = new StampDecoder(host.config.maxLineBytes);
-    this.#allowance = new RecordAllowance();
+    this.client = new ClientClock(connection, host);
     this.#readAt = host.clock.now();
     this.#previousReadAt = this.#readAt;
     host.sessions.add(this);
-  }
-
-  /** Whether the last that is known of the clock is that it is wrong. */
-  get isWrong(): boolean {
-    return this.#wrong;
   }
 
   onBytes(bytes: Uint8Array): void {
@@ -135,12 +114,7 @@ export class Session implements TcpHandler {
     this.#cancelSettle?.();
     this.#cancelDrain?.();
     this.#host.watchers.delete(this.connection);
-    const { log, clock, counters } = this.#host;
-    if (this.#allowance.unlogged > 0) this.#reportUnlogged();
-    if (this.track.stamps === 0) return;
-    const summary = this.track.summary(clock.now());
-    counters.countEnded(summary);
-    reportSummary(log, this.connection, summary, this.#wrong);
+    this.client.end();
   }
 
   /**
@@ -206,7 +180,7 @@ export class Session implements TcpHandler {
     this.#mayHaveTail = frame.kind === 'stamp' && this.#settling;
     if (frame.kind === 'stamp') {
       if (!this.#settling) this.#stampsEndLines = this.#decoder.endedByLine;
-      this.#take(frame.stamp, receivedAt);
+      this.client.take(frame.stamp, receivedAt);
     } else if (frame.kind === 'command') {
       Session.#answers[frame.command](this);
     } else if (frame.kind === 'bad') {
@@ -214,55 +188,6 @@ export class Session implements TcpHandler {
       else this.#refuse(frame, bytes.subarray(start, end));
     }
   };
-
-  #take(stamp: Stamp, receivedAt: Moment): void {
-    const { log, counters, zone, config, print } = this.#host;
-    const { connection, track } = this;
-    const isZoned = stamp.zoneOffsetMs !== undefined;
-    const clientMs = isZoned
-      ? stamp.fieldsMs - (stamp.zoneOffsetMs ?? 0)
-      : zone.toUnixMs(stamp.fieldsMs, receivedAt.wallMs);
-    const offsetMs = clientMs - receivedAt.wallMs;
-    const tracked: TrackedStamp = {
-      clientMs,
-      resolutionMs: stamp.resolutionMs,
-      seq: stamp.seq,
-      clientMonoMs: stamp.mono === undefined ? undefined : stamp.mono / 1e6,
-    };
-    const setMs = track.setMs(tracked);
-    const { arrival, step } = track.add(tracked, receivedAt.monoMs);
-    this.lastStampMs = receivedAt.monoMs;
-    counters.stamps += 1;
-    counters.offsetSeconds.observe(Math.abs(offsetMs) / 1000);
-
-    print?.(`${stamp.text} from ${connection.peer}`);
-    if (step !== undefined) counters.steps += 1;
-
-    // A clock that jumps with each stamp makes records too: all of them are allowed for by the stamp.
-    if (!this.#allowance.take(receivedAt.monoMs, config.stampRecords)) {
-      counters.unlogged += 1;
-      return;
-    }
-    if (this.#allowance.unlogged > 0) this.#reportUnlogged();
-    const assumedZone = isZoned ? undefined : zone.name;
-    reportStamp(log, connection, { stamp, receivedAt, offsetMs, setMs, arrival, assumedZone });
-    if (step !== undefined) reportStep(log, connection, step);
-    this.#judgeClock(receivedAt);
-  }
-
-  /** Says once that a clock is wrong, and once that it is right again. */
-  #judgeClock(now: Moment): void {
-    const { log, config } = this.#host;
-    const { track, connection } = this;
-    const limitMs = config.maxOffsetMs || Number.POSITIVE_INFINITY;
-    const offsetMs = track.offsetMs(now) ?? 0;
-    // No delay makes a clock look ahead. Behind it may look by one delay, and by what its stamps leave out.
-    const isBehind = offsetMs + track.resolutionMs < -limitMs && track.stamps >= BEHIND_STAMPS;
-    const wrong = offsetMs > limitMs || isBehind;
-    if (wrong === this.#wrong) return;
-    this.#wrong = wrong;
-    reportClock(log, connection, { wrong, offsetMs, resolutionMs: track.resolutionMs });
-  }
 
   /** One table for all sessions. */
   static readonly #answers: Readonly<Record<Command, (session: Session) => void>> = {
@@ -276,7 +201,7 @@ export class Session implements TcpHandler {
       const { wallMs, monoMs } = clock.now();
       session.#reply(timeLine(wallMs, monoMs - startedMs));
     },
-    LIST: (session) => session.#reply(wireText(session.#host.list())),
+    LIST: (session) => session.#reply(session.#host.list()),
     HELP: (session) => session.#reply(helpText()),
     QUIT: (session) => session.#close('server-closed'),
   };
@@ -288,21 +213,19 @@ export class Session implements TcpHandler {
   }
 
   #reportBad(problem: LineProblem, line: Uint8Array, hint?: Command): void {
-    const { log, counters } = this.#host;
+    const { log, counters, badLineRecords } = this.#host;
     this.#errors += 1;
     counters.countBad(problem);
-    if (this.#errors <= LOGGED_BAD_LINES) {
-      reportBadLine(log, this.connection, { problem, preview: escapeBytes(line, PREVIEW_BYTES), errors: this.#errors });
+    if (this.#errors <= LOGGED_BAD_LINES && badLineRecords.take(this.#readAt.monoMs, BAD_LINES_A_SECOND)) {
+      const preview = escapeBytes(line, PREVIEW_BYTES);
+      const unlogged = badLineRecords.takeUnlogged();
+      reportBadLine(log, this.connection, { problem, preview, errors: this.#errors, unlogged });
     }
     this.#reply(errorLine(problem, hint));
   }
 
-  #reportUnlogged(): void {
-    reportUnlogged(this.#host.log, this.connection, this.#allowance.takeUnlogged());
-  }
-
   /** A peer that asks and does not read ends its connection, not our memory. */
-  #reply(text: string): void {
+  #reply(text: string | Uint8Array): void {
     if (this.#closed) return;
     if (this.connection.unsentBytes > MAX_WAITING_BYTES) {
       this.#closed = true;

@@ -4,6 +4,7 @@
  *   a stamp of 19 bytes, or one with a zone        ends where nothing more can belong to it
  *   any stamp followed by LF or CR LF              ends there
  *   a stamp followed by SP (pairs)                 ends with the line
+ *   Ctrl-C in telnet                               two bytes
  *   everything else                                ends with the line
  *
  * A stamp with nothing after it may still go on. It is held until the next byte tells, or until whoever keeps the time
@@ -11,6 +12,7 @@
  */
 import { type FrameVisitor, MeasuredDecoder } from '@small-servers/shared/framing/decoder';
 import { CORE_BYTES, matchCore, scanTail } from './stamp.ts';
+import { INTERRUPT_BYTES, isInterrupt } from './telnet.ts';
 
 const [LF, CR, SPACE, DOT, COMMA] = [0x0a, 0x0d, 0x20, 0x2e, 0x2c];
 
@@ -39,7 +41,9 @@ export class StampDecoder extends MeasuredDecoder {
     this.#maybeComplete = false;
     this.tailBytes = 0;
     const matched = matchCore(bytes, start, end);
-    if (matched === -1) return this.#line(bytes, start, start, end);
+    if (matched === -1) {
+      return isInterrupt(bytes, start, end) ? INTERRUPT_BYTES : this.#line(bytes, start, start, end);
+    }
     if (matched < CORE_BYTES) return end - start + 1;
 
     const coreEnd = start + CORE_BYTES;

@@ -40,7 +40,7 @@ export class SteadyClock {
   }
 
   now(): Moment {
-    const monoMs = Number(this.#clock.monoNs()) / 1e6;
+    const monoMs = this.#clock.monoMs?.() ?? Number(this.#clock.monoNs()) / 1e6;
     if (monoMs - this.#lookedMs >= LOOK_EVERY_MS) this.#look();
     return { wallMs: monoMs + this.#wallMinusMonoMs, monoMs };
   }

@@ -6,6 +6,8 @@ import { logLevels } from '@small-servers/shared/daemon/log-levels';
 import type { CloseReason } from '@small-servers/shared/server/reasons';
 import { formatClients } from '../src/client-list.ts';
 import { Counters } from '../src/counters.ts';
+import { wireText } from '../src/protocol.ts';
+import { RecordAllowance } from '../src/record-allowance.ts';
 import { type Peer, Session, type SessionHost } from '../src/session.ts';
 import { settings, type TimeStreamConfig } from '../src/settings.ts';
 import { SteadyClock } from '../src/steady-clock.ts';
@@ -50,6 +52,7 @@ export class TestHost {
   readonly records: Written[] = [];
   readonly printed: string[] = [];
   readonly counters = new Counters();
+  readonly badLineRecords = new RecordAllowance();
   readonly connection = new FakeConnection();
   readonly session: Session;
   config: TimeStreamConfig;
@@ -71,14 +74,24 @@ export class TestHost {
     const host: SessionHost = {
       clock,
       timers,
-      log: { ...log, level: 'info', isLevelEnabled: () => true } as unknown as Log,
+      log: {
+        ...log,
+        level: 'info',
+        isLevelEnabled: () => true,
+        writeOwn: (level: string, { event, own }: { event: string; own: string }) =>
+          this.records.push({ level, event, ...JSON.parse(`{${own}}`) }),
+      } as unknown as Log,
       counters,
       watchers: new Watchers({ clock, timers, counters, startedMs: 0 }),
       startedMs: 0,
       sessions: new Set(),
       config,
       zone: new Zone(config.clientZone),
-      list: () => formatClients([{ conn: '1', peer: 'peer', track: this.session.track, lastStampMs: 0 }], clock.now()),
+      badLineRecords: this.badLineRecords,
+      list: () => {
+        const { track, lastStampMs } = this.session.client;
+        return Buffer.from(wireText(formatClients([{ conn: '1', peer: 'peer', track, lastStampMs }], clock.now())));
+      },
       print: (line) => void this.printed.push(line),
     };
     this.session = new Session(this.connection, host);

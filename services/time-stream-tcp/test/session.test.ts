@@ -69,6 +69,12 @@ describe('stamps', () => {
     ]);
   });
 
+  test('pairs can hold quotes and backslashes, and forge nothing', () => {
+    const host = new TestHost();
+    host.receive(`${A}Z note="\\","level":"fatal" path=\\\n`);
+    expect(host.of('stamp')).toMatchObject([{ level: 'info', pairs: 'note="\\","level":"fatal" path=\\' }]);
+  });
+
   test('a stamp with nothing after it is taken after a quarter of a second, as old as it is', async () => {
     const host = new TestHost();
     host.receive(A);
@@ -280,6 +286,19 @@ describe('commands', () => {
     expect(host.connection.sent).toBe('');
   });
 
+  test('Ctrl-C in telnet ends it, after whatever was said, cut at any byte', () => {
+    for (const cuts of [
+      ['WATCH\r\n', '\xff\xf4\xff\xfd\x06'],
+      ['WATCH\r\n\xff', '\xf4'],
+      ['WATCH\r\n\xff\xf4time\r\n'],
+    ]) {
+      const host = new TestHost();
+      host.receive(...cuts);
+      expect(host.connection.closedFor).toBe('server-closed');
+      expect(host.connection.sent).toBe('');
+    }
+  });
+
   test('QUIT ends it', () => {
     const host = new TestHost();
     host.receive(`QUIT\n${A}\n`);
@@ -297,6 +316,9 @@ describe('what is neither', () => {
     ['NaN', 'unknown', 'NaN'],
     ['275760-09-13 00:00:00', 'unknown', '275760-09-13 00:00:00'],
     ['+275760-09-13T00:00:00Z', 'unknown', '+275760-09-13T00:00:00Z'],
+    ['2026-11-20', 'bad-form', '2026-11-20'],
+    ['10:00:00', 'bad-form', '10:00:00'],
+    ['20.11.2026 10:00', 'bad-form', '20.11.2026 10:00'],
     ['2026-02-30 10:00:00', 'no-such-date', '2026-02-30 10:00:00'],
     [`${A} seq=NaN`, 'bad-pair', `${A} seq=NaN`],
   ])('%j is one ERR line and one record', (line, reason, preview) => {
@@ -341,6 +363,20 @@ describe('what is neither', () => {
     expect(host.connection.lines).toHaveLength(5_000);
     expect(host.of('bad-line')).toHaveLength(10);
     expect(host.counters.badLines.get('unknown')).toBe(5_000);
+  });
+
+  test('peers that come back for ten more get a hundred records a second together; the next one counts the rest', async () => {
+    const host = new TestHost({ maxErrors: 0 });
+    expect(host.badLineRecords.take(0, 100)).toBe(true);
+    for (let count = 1; count < 1_005; count++) host.badLineRecords.take(0, 100);
+    host.receive('x\n');
+    expect(host.of('bad-line')).toEqual([]);
+    await host.world.pass(1_000);
+    host.receive('x\n', 'y\n');
+    expect(host.of('bad-line').map(({ preview, unlogged }) => [preview, unlogged])).toEqual([
+      ['x', 6],
+      ['y', undefined],
+    ]);
   });
 
   test('a line without end closes with its reason, whatever was before it', () => {

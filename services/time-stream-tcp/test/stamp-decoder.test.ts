@@ -55,6 +55,7 @@ describe('three records, split at every byte', () => {
       `2026-11\nNaN\n${A}\r${B}\n275760-09-13 00:00:00\n`,
       ['2026-11', 'NaN', `${A}\r${B}`, '275760-09-13 00:00:00'],
     ],
+    ['Ctrl-C in telnet', `\xff\xf4${A}\n\xff\xf4\xff\n`, ['\xff\xf4', A, '\xff\xf4', '\xff']],
     ['half a fraction, half a zone', `${A}.\n${A}+0\n${A}+05:3x\n`, [`${A}.`, `${A}+0`, `${A}+05:3x`]],
   ])('%s', (_name, stream, expected) => {
     for (const cuts of everyCut(stream.length)) expect(framesOf(stream, cuts), cuts.join()).toEqual(expected);

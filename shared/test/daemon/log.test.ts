@@ -46,9 +46,18 @@ describe('a record', () => {
     ]);
   });
 
+  test('that was made into text by its writer is the same line', () => {
+    const { log, lines } = start('info');
+    log.info({ event: 'x', conn: '1', count: 2 }, 'y');
+    log.writeOwn('info', { event: 'x', own: '"conn":"1","count":2,"msg":"y"' });
+    expect(lines[1]).toBe(lines[0]);
+  });
+
   test('below the level is not written, and the hot path can ask beforehand', () => {
     const { log, lines } = start('info');
     log.debug({ event: 'x' }, 'y');
+    expect(lines).toEqual([]);
+    log.writeOwn('debug', { event: 'x', own: '"msg":"y"' });
     expect(lines).toEqual([]);
     expect([log.isLevelEnabled('debug'), log.isLevelEnabled('warn')]).toEqual([false, true]);
   });
