@@ -6,5 +6,7 @@ await Bun.udpSocket({
     data(socket, bytes, port, address) {
       socket.send(bytes, port, address);
     },
+    // A client that is gone refuses its answer; without this that ends Bun.
+    error() {},
   },
 });
