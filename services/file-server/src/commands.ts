@@ -280,18 +280,20 @@ function closeQuietly(session: Session, file: OpenedFile): void {
  * again as finding and reading it. Returns false where anything about it is different; nothing was done then.
  */
 function getNow(session: Session, { path, off, len, if: wanted, ifnot }: Arguments<'GET'>): boolean {
-  if (off !== undefined || len !== undefined || wanted !== undefined || ifnot !== undefined) return false;
+  if (off !== undefined || len !== undefined || ifnot !== undefined) return false;
   const { store, transfers } = session.context;
   const file = store.openNow?.(path);
   if (file === undefined) return false;
   try {
-    const { sizeBytes } = file.entry;
-    if (sizeBytes > SMALL_FILE_BYTES) return false;
-    const { reply, content } = smallReply(headerOf(file.entry, 0, sizeBytes), sizeBytes);
+    const { sizeBytes, etag } = file.entry;
+    if (sizeBytes > SMALL_FILE_BYTES || (wanted !== undefined && wanted !== etag)) return false;
+    const header = headerOf(file.entry, 0, sizeBytes);
+    const reply = session.room(replyBytes(header, sizeBytes));
+    const content = startReply(reply, header, sizeBytes);
     if (file.readNow?.(content, 0) !== sizeBytes) return false;
-    finishSmallReply(reply, content);
+    finishReply(reply, content);
     const transfer = transfers.begin('GET', path.text, session.connection);
-    session.send(reply);
+    session.batched(reply.length);
     transfers.end(transfer, 'complete', sizeBytes);
     return true;
   } finally {
@@ -335,20 +337,25 @@ interface Range {
   readonly lengthBytes: number;
 }
 
-/** Room for everything in one write, with the header in it, and the part of it that the content goes to. */
-function smallReply(header: string, lengthBytes: number): { readonly reply: Buffer; readonly content: Buffer } {
-  const reply = Buffer.allocUnsafe(header.length + lengthBytes + CLOSING_BYTES);
-  reply.write(header, 0, 'latin1');
-  return { reply, content: reply.subarray(header.length, header.length + lengthBytes) };
+/** Of header, content and closing line, which are one write. */
+function replyBytes(header: string, lengthBytes: number): number {
+  return header.length + lengthBytes + CLOSING_BYTES;
 }
 
-function finishSmallReply(reply: Buffer, content: Buffer): void {
+/** Writes the header; gives the part of the reply that the content goes to. */
+function startReply(reply: Buffer, header: string, lengthBytes: number): Buffer {
+  reply.write(header, 0, 'latin1');
+  return reply.subarray(header.length, header.length + lengthBytes);
+}
+
+function finishReply(reply: Buffer, content: Buffer): void {
   reply.write(closing(crc32(content)), reply.length - CLOSING_BYTES, 'latin1');
 }
 
 /** Nothing was promised before the content is here. */
 async function getSmall(session: Session, { file, offset, lengthBytes }: Range, header: string): Promise<Ended> {
-  const { reply, content } = smallReply(header, lengthBytes);
+  const reply = Buffer.allocUnsafe(replyBytes(header, lengthBytes));
+  const content = startReply(reply, header, lengthBytes);
   try {
     await readFully(file, content, offset);
   } catch (error) {
@@ -356,7 +363,7 @@ async function getSmall(session: Session, { file, offset, lengthBytes }: Range, 
     const changed = new FileError('CHANGED', 'the file shrank meanwhile', { cause: error });
     return { outcome: 'failed', bytes: 0, error: changed };
   }
-  finishSmallReply(reply, content);
+  finishReply(reply, content);
   session.send(reply);
   return { outcome: session.gone ? 'cut' : 'complete', bytes: lengthBytes };
 }

@@ -71,6 +71,9 @@ interface Receiving {
 /** Replies wait here until there is nothing more to answer, or so much. */
 const MOST_REPLY_CHARACTERS = 64 * 1024;
 
+/** Small files that are asked for in a row leave together: a write of its own costs more than all else of one. */
+const BATCH_BYTES = 32 * 1024;
+
 /** Above this, the next command waits until the peer has taken what was written. */
 const MOST_UNSENT_BYTES = 128 * 1024;
 
@@ -95,6 +98,9 @@ export class Session implements TcpHandler {
   /** What the next line is read as. */
   #readLine: (line: Buffer) => void = this.#commandLine;
   #out = '';
+  /** Replies that are bytes, and how much of the memory they take: never while `#out` holds anything. */
+  #batch: Buffer | undefined;
+  #batchedBytes = 0;
   /** A command waits for the store or for the peer to take what was written; the decoder is paused. */
   #working = false;
   #held = false;
@@ -226,7 +232,21 @@ export class Session implements TcpHandler {
   // ---- replies -----------------------------------------------------------------------------------------------------
 
   reply(text: string): void {
+    if (this.#batchedBytes > 0) this.flush();
     this.#out += text;
+  }
+
+  /** Room for a reply of so many bytes, which counts once it is `batched`. */
+  room(lengthBytes: number): Buffer {
+    const end = this.#batchedBytes + lengthBytes;
+    if (this.#out !== '' || (this.#batch !== undefined && end > this.#batch.length)) this.flush();
+    this.#batch ??= Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, lengthBytes));
+    return this.#batch.subarray(this.#batchedBytes, this.#batchedBytes + lengthBytes);
+  }
+
+  /** The bytes that `room` gave last are a reply now. */
+  batched(lengthBytes: number): void {
+    this.#batchedBytes += lengthBytes;
   }
 
   fail(error: FileError, pairs?: Pairs): void {
@@ -236,6 +256,12 @@ export class Session implements TcpHandler {
 
   /** Hands over what waits to be written. */
   flush(): void {
+    if (this.#batch !== undefined) {
+      const bytes = this.#batch.subarray(0, this.#batchedBytes);
+      this.#batch = undefined;
+      this.#batchedBytes = 0;
+      if (bytes.length > 0) this.connection.write(bytes);
+    }
     if (this.#out === '') return;
     const text = this.#out;
     this.#out = '';
