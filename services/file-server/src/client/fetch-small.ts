@@ -37,7 +37,7 @@ export class SmallFetch implements Fetch, RangeReceiver {
     return 0;
   }
 
-  run(connection: Connection): Promise<void> {
+  async run(connection: Connection): Promise<void> {
     const { path, entry } = this.#plan;
     if (this.#policy.verify === 'sha256' && this.#wantedSha256 === undefined) {
       // Replies keep their order: this one is here before the file is.
@@ -48,8 +48,11 @@ export class SmallFetch implements Fetch, RangeReceiver {
         () => {},
       );
     }
-    const done = getRange(connection, { path, offset: 0, sizeBytes: entry.sizeBytes, etag: entry.etag }, this);
-    return done.finally(() => this.#release());
+    try {
+      await getRange(connection, { path, offset: 0, sizeBytes: entry.sizeBytes, etag: entry.etag }, this);
+    } finally {
+      this.#release();
+    }
   }
 
   write(bytes: Buffer): undefined {

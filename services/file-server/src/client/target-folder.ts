@@ -51,6 +51,8 @@ export class TargetFolder {
   readonly #root: LocalFolder;
   readonly #holds: boolean;
   readonly #held = new Map<string, LocalFolder>();
+  /** Asked for last: the files of a folder come one after the other. */
+  #last: { readonly names: readonly Buffer[]; readonly folder: LocalFolder } | undefined;
   #writer: NativeWriter | undefined;
   #hasLookedForWriter = false;
 
@@ -75,6 +77,7 @@ export class TargetFolder {
    * @throws AppError LOCAL_FILE_FAILED for a link or a file in the way, for a name that can't be had on this system
    */
   directory(names: readonly Buffer[]): LocalFolder {
+    if (this.#last !== undefined && isSamePath(this.#last.names, names)) return this.#last.folder;
     let folder = this.#root;
     let key = '';
     for (const name of names) {
@@ -86,6 +89,7 @@ export class TargetFolder {
       this.#held.set(key, folder);
     }
     this.#letGo(names.length);
+    this.#last = { names, folder };
     return folder;
   }
 
@@ -111,6 +115,7 @@ export class TargetFolder {
   close(): void {
     for (const folder of this.#held.values()) folder.close();
     this.#held.clear();
+    this.#last = undefined;
     this.#root.close();
   }
 
@@ -157,4 +162,8 @@ export class TargetFolder {
       this.#held.delete(key);
     }
   }
+}
+
+function isSamePath(a: readonly Buffer[], b: readonly Buffer[]): boolean {
+  return a.length === b.length && a.every((name, at) => name.equals(b[at] as Buffer));
 }
