@@ -98,7 +98,7 @@ export class Session implements TcpHandler {
   /** What the next line is read as. */
   #readLine: (line: Buffer) => void = this.#commandLine;
   #out = '';
-  /** Replies that are bytes, and how much of the memory they take: never while `#out` holds anything. */
+  /** Replies that are bytes, all from before `#out`, and how much of the memory they take. */
   #batch: Buffer | undefined;
   #batchedBytes = 0;
   /** A command waits for the store or for the peer to take what was written; the decoder is paused. */
@@ -232,7 +232,6 @@ export class Session implements TcpHandler {
   // ---- replies -----------------------------------------------------------------------------------------------------
 
   reply(text: string): void {
-    if (this.#batchedBytes > 0) this.flush();
     this.#out += text;
   }
 
