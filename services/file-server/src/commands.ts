@@ -287,13 +287,11 @@ function getNow(session: Session, { path, off, len, if: wanted, ifnot }: Argumen
   try {
     const { sizeBytes, etag } = file.entry;
     if (sizeBytes > SMALL_FILE_BYTES || (wanted !== undefined && wanted !== etag)) return false;
-    const header = headerOf(file.entry, 0, sizeBytes);
-    const reply = session.room(replyBytes(header, sizeBytes));
-    const content = startReply(reply, header, sizeBytes);
+    const { reply, content } = smallReply(headerOf(file.entry, 0, sizeBytes), sizeBytes);
     if (file.readNow?.(content, 0) !== sizeBytes) return false;
-    finishReply(reply, content);
+    finishSmallReply(reply, content);
     const transfer = transfers.begin('GET', path.text, session.connection);
-    session.batched(reply.length);
+    session.batch(reply);
     transfers.end(transfer, 'complete', sizeBytes);
     return true;
   } finally {
@@ -337,25 +335,20 @@ interface Range {
   readonly lengthBytes: number;
 }
 
-/** Of header, content and closing line, which are one write. */
-function replyBytes(header: string, lengthBytes: number): number {
-  return header.length + lengthBytes + CLOSING_BYTES;
-}
-
-/** Writes the header; gives the part of the reply that the content goes to. */
-function startReply(reply: Buffer, header: string, lengthBytes: number): Buffer {
+/** Room for everything in one write, with the header in it, and the part of it that the content goes to. */
+function smallReply(header: string, lengthBytes: number): { readonly reply: Buffer; readonly content: Buffer } {
+  const reply = Buffer.allocUnsafe(header.length + lengthBytes + CLOSING_BYTES);
   reply.write(header, 0, 'latin1');
-  return reply.subarray(header.length, header.length + lengthBytes);
+  return { reply, content: reply.subarray(header.length, header.length + lengthBytes) };
 }
 
-function finishReply(reply: Buffer, content: Buffer): void {
+function finishSmallReply(reply: Buffer, content: Buffer): void {
   reply.write(closing(crc32(content)), reply.length - CLOSING_BYTES, 'latin1');
 }
 
 /** Nothing was promised before the content is here. */
 async function getSmall(session: Session, { file, offset, lengthBytes }: Range, header: string): Promise<Ended> {
-  const reply = Buffer.allocUnsafe(replyBytes(header, lengthBytes));
-  const content = startReply(reply, header, lengthBytes);
+  const { reply, content } = smallReply(header, lengthBytes);
   try {
     await readFully(file, content, offset);
   } catch (error) {
@@ -363,7 +356,7 @@ async function getSmall(session: Session, { file, offset, lengthBytes }: Range, 
     const changed = new FileError('CHANGED', 'the file shrank meanwhile', { cause: error });
     return { outcome: 'failed', bytes: 0, error: changed };
   }
-  finishReply(reply, content);
+  finishSmallReply(reply, content);
   session.send(reply);
   return { outcome: session.gone ? 'cut' : 'complete', bytes: lengthBytes };
 }

@@ -98,8 +98,8 @@ export class Session implements TcpHandler {
   /** What the next line is read as. */
   #readLine: (line: Buffer) => void = this.#commandLine;
   #out = '';
-  /** Replies that are bytes, all from before `#out`, and how much of the memory they take. */
-  #batch: Buffer | undefined;
+  /** Replies that are bytes, all from before `#out`. */
+  readonly #batch: Buffer[] = [];
   #batchedBytes = 0;
   /** A command waits for the store or for the peer to take what was written; the decoder is paused. */
   #working = false;
@@ -235,17 +235,19 @@ export class Session implements TcpHandler {
     this.#out += text;
   }
 
-  /** Room for a reply of so many bytes, which counts once it is `batched`. */
-  room(lengthBytes: number): Buffer {
-    const end = this.#batchedBytes + lengthBytes;
-    if (this.#out !== '' || (this.#batch !== undefined && end > this.#batch.length)) this.flush();
-    this.#batch ??= Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, lengthBytes));
-    return this.#batch.subarray(this.#batchedBytes, this.#batchedBytes + lengthBytes);
-  }
-
-  /** The bytes that `room` gave last are a reply now. */
-  batched(lengthBytes: number): void {
-    this.#batchedBytes += lengthBytes;
+  /**
+   * Bytes as a reply to a command of those that are done in a row; they are the session's from now on. The first goes
+   * at once, for it may be the only one, and its record and its file need not be awaited; the others leave together.
+   */
+  batch(bytes: Buffer): void {
+    if (this.#inARow <= 1) {
+      this.send(bytes);
+      return;
+    }
+    if (this.#out !== '') this.flush();
+    this.#batch.push(bytes);
+    this.#batchedBytes += bytes.length;
+    if (this.#batchedBytes >= BATCH_BYTES) this.flush();
   }
 
   fail(error: FileError, pairs?: Pairs): void {
@@ -255,11 +257,13 @@ export class Session implements TcpHandler {
 
   /** Hands over what waits to be written. */
   flush(): void {
-    if (this.#batch !== undefined) {
-      const bytes = this.#batch.subarray(0, this.#batchedBytes);
-      this.#batch = undefined;
+    const [first] = this.#batch;
+    if (first !== undefined) {
+      // Copied once more, if there are several: that costs less than their writes.
+      const bytes = this.#batch.length === 1 ? first : Buffer.concat(this.#batch);
+      this.#batch.length = 0;
       this.#batchedBytes = 0;
-      if (bytes.length > 0) this.connection.write(bytes);
+      this.connection.write(bytes);
     }
     if (this.#out === '') return;
     const text = this.#out;
