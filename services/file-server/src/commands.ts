@@ -280,18 +280,18 @@ function closeQuietly(session: Session, file: OpenedFile): void {
  * again as finding and reading it. Returns false where anything about it is different; nothing was done then.
  */
 function getNow(session: Session, { path, off, len, if: wanted, ifnot }: Arguments<'GET'>): boolean {
-  if (off !== undefined || len !== undefined || wanted !== undefined || ifnot !== undefined) return false;
+  if (off !== undefined || len !== undefined || ifnot !== undefined) return false;
   const { store, transfers } = session.context;
   const file = store.openNow?.(path);
   if (file === undefined) return false;
   try {
-    const { sizeBytes } = file.entry;
-    if (sizeBytes > SMALL_FILE_BYTES) return false;
+    const { sizeBytes, etag } = file.entry;
+    if (sizeBytes > SMALL_FILE_BYTES || (wanted !== undefined && wanted !== etag)) return false;
     const { reply, content } = smallReply(headerOf(file.entry, 0, sizeBytes), sizeBytes);
     if (file.readNow?.(content, 0) !== sizeBytes) return false;
     finishSmallReply(reply, content);
     const transfer = transfers.begin('GET', path.text, session.connection);
-    session.send(reply);
+    session.batch(reply);
     transfers.end(transfer, 'complete', sizeBytes);
     return true;
   } finally {

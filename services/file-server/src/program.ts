@@ -1,7 +1,6 @@
 import { runProgram } from '@small-servers/shared/cli/program';
 import { daemonCommand } from '@small-servers/shared/daemon/run';
 import manifest from '../package.json' with { type: 'json' };
-import { checkConfig } from './check-config.ts';
 import { clientCommands } from './client/commands.ts';
 import { settings } from './settings.ts';
 
@@ -13,8 +12,8 @@ const serve = daemonCommand('serve', {
     ['file-server serve --root .', 'this folder, to read'],
     ['file-server serve --root /srv/drop --writable --token-file tokens --host ::', 'to a network, changes by token'],
   ],
-  check: checkConfig,
   // What only the server needs is loaded when it serves: a client command is over sooner than that.
+  check: async (resolved) => (await import('./check-config.ts')).checkConfig(resolved),
   createServer: async (context) => (await import('./server.ts')).createServer(context),
 });
 

@@ -71,6 +71,9 @@ interface Receiving {
 /** Replies wait here until there is nothing more to answer, or so much. */
 const MOST_REPLY_CHARACTERS = 64 * 1024;
 
+/** Small files that are asked for in a row leave together: a write of its own costs more than all else of one. */
+const BATCH_BYTES = 32 * 1024;
+
 /** Above this, the next command waits until the peer has taken what was written. */
 const MOST_UNSENT_BYTES = 128 * 1024;
 
@@ -95,6 +98,9 @@ export class Session implements TcpHandler {
   /** What the next line is read as. */
   #readLine: (line: Buffer) => void = this.#commandLine;
   #out = '';
+  /** Replies that are bytes, all from before `#out`. */
+  readonly #batch: Buffer[] = [];
+  #batchedBytes = 0;
   /** A command waits for the store or for the peer to take what was written; the decoder is paused. */
   #working = false;
   #held = false;
@@ -229,6 +235,21 @@ export class Session implements TcpHandler {
     this.#out += text;
   }
 
+  /**
+   * Bytes as a reply to a command of those that are done in a row; they are the session's from now on. The first goes
+   * at once, for it may be the only one, and its record and its file need not be awaited; the others leave together.
+   */
+  batch(bytes: Buffer): void {
+    if (this.#inARow <= 1) {
+      this.send(bytes);
+      return;
+    }
+    if (this.#out !== '') this.flush();
+    this.#batch.push(bytes);
+    this.#batchedBytes += bytes.length;
+    if (this.#batchedBytes >= BATCH_BYTES) this.flush();
+  }
+
   fail(error: FileError, pairs?: Pairs): void {
     this.context.transfers.error(error.code);
     this.reply(err(error, pairs));
@@ -236,6 +257,14 @@ export class Session implements TcpHandler {
 
   /** Hands over what waits to be written. */
   flush(): void {
+    const [first] = this.#batch;
+    if (first !== undefined) {
+      // Copied once more, if there are several: that costs less than their writes.
+      const bytes = this.#batch.length === 1 ? first : Buffer.concat(this.#batch);
+      this.#batch.length = 0;
+      this.#batchedBytes = 0;
+      this.connection.write(bytes);
+    }
     if (this.#out === '') return;
     const text = this.#out;
     this.#out = '';

@@ -37,7 +37,7 @@ export class SmallFetch implements Fetch, RangeReceiver {
     return 0;
   }
 
-  run(connection: Connection): Promise<void> {
+  async run(connection: Connection): Promise<void> {
     const { path, entry } = this.#plan;
     if (this.#policy.verify === 'sha256' && this.#wantedSha256 === undefined) {
       // Replies keep their order: this one is here before the file is.
@@ -48,8 +48,11 @@ export class SmallFetch implements Fetch, RangeReceiver {
         () => {},
       );
     }
-    const done = getRange(connection, { path, offset: 0, sizeBytes: entry.sizeBytes, etag: entry.etag }, this);
-    return done.finally(() => this.#release());
+    try {
+      await getRange(connection, { path, offset: 0, sizeBytes: entry.sizeBytes, etag: entry.etag }, this);
+    } finally {
+      this.#release();
+    }
   }
 
   write(bytes: Buffer): undefined {
@@ -84,12 +87,15 @@ export class SmallFetch implements Fetch, RangeReceiver {
     const { entry, folderNames, name } = this.#plan;
     const { target, fsync } = this.#policy;
     const folder = target.directory(folderNames);
+    const nameOfPart = partName(name, entry.etag);
+    const { modifiedMs } = entry;
+    if (fsync !== 'each' && target.put(folder, { part: nameOfPart, name, bytes, modifiedMs })) return;
     const place = target.at(folder, name);
-    const part = folder.at(partName(name, entry.etag));
+    const part = folder.at(nameOfPart);
     const descriptor = openNew(part);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at, at);
-      futimesSync(descriptor, entry.modifiedMs / 1000, entry.modifiedMs / 1000);
+      futimesSync(descriptor, modifiedMs / 1000, modifiedMs / 1000);
       if (fsync === 'each') fsyncSync(descriptor);
     } catch (error) {
       unlinkSync(part);

@@ -105,9 +105,8 @@ export class Lanes {
   }
 
   async #serve(lane: Lane): Promise<void> {
-    const underWay = new Set<Promise<void>>();
     while (!lane.isRetired) {
-      if (underWay.size >= MAX_AHEAD || (lane.weightBytes >= MAX_AHEAD_BYTES && underWay.size > 0)) {
+      if (lane.underWay >= MAX_AHEAD || (lane.weightBytes >= MAX_AHEAD_BYTES && lane.underWay > 0)) {
         // Half of them, not one: then the lines of the next half leave together.
         await lane.room.promise;
         continue;
@@ -122,20 +121,15 @@ export class Lanes {
       const job = isConnected ? this.#queue.shift() : undefined;
       if (job === undefined) continue;
       if (this.#queue.length === MAX_QUEUED / 2) this.#signal();
-      this.#running += 1;
-      lane.weightBytes += job.weightBytes;
-      const done: Promise<void> = this.#attempt(lane, job).finally(() => {
-        underWay.delete(done);
-        lane.weightBytes -= job.weightBytes;
-        this.#running -= 1;
-        if (underWay.size <= MAX_AHEAD / 2 && lane.weightBytes <= MAX_AHEAD_BYTES / 2) lane.makeRoom();
-        if (this.#running === 0) this.#signal();
-      });
-      underWay.add(done);
+      void this.#attempt(lane, job);
     }
   }
 
+  /** Never rejects. */
   async #attempt(lane: Lane, job: Job): Promise<void> {
+    this.#running += 1;
+    lane.underWay += 1;
+    lane.weightBytes += job.weightBytes;
     try {
       await job.run(lane.connection as Connection);
       lane.wasServed = true;
@@ -143,6 +137,11 @@ export class Lanes {
     } catch (error) {
       await this.#failed(lane, job, error as Error);
     }
+    this.#running -= 1;
+    lane.underWay -= 1;
+    lane.weightBytes -= job.weightBytes;
+    if (lane.underWay <= MAX_AHEAD / 2 && lane.weightBytes <= MAX_AHEAD_BYTES / 2) lane.makeRoom();
+    if (this.#running === 0) this.#signal();
   }
 
   async #failed(lane: Lane, job: Job, error: Error): Promise<void> {
@@ -228,6 +227,8 @@ export class Lanes {
 class Lane {
   connection: Connection | undefined;
   dialling: Promise<Connection> | undefined;
+  /** Jobs, and what they move. */
+  underWay = 0;
   weightBytes = 0;
   /** A job was done on it. */
   wasServed = false;

@@ -3,7 +3,6 @@ import { basename, resolve } from 'node:path';
 import { clientCommand } from '@small-servers/shared/cli/client-command';
 import { decodePath, pathOf } from '../protocol/path.ts';
 import { parseRemotePaths, parseTarget } from './operands.ts';
-import { putFile, putFolder, putStandardInput } from './put.ts';
 import { putSettings } from './settings.ts';
 
 export const put = clientCommand({
@@ -34,7 +33,9 @@ export const put = clientCommand({
     if (full?.names.length === 0 && !recursive) what('PATH', 'the root is no file', 'expected a name for the file');
     return { endpoint, local, path: full ?? decodePath('/') };
   },
-  run: (context) => {
+  run: async (context) => {
+    // Half of the client, which no other command needs.
+    const { putFile, putFolder, putStandardInput } = await import('./put.ts');
     if (context.config.recursive) return putFolder(context);
     return context.operands.local === '-' ? putStandardInput(context) : putFile(context);
   },

@@ -11,6 +11,7 @@ import { systemCode } from '@small-servers/shared/errors';
 import { displayName } from './display-name.ts';
 import { localFailure } from './failures.ts';
 import { localNameProblem } from './local-name.ts';
+import { type NativeWriter, type NewFile, openNativeWriter } from './native-writer.ts';
 
 const HELD_PATHS = '/proc/self/fd';
 const SLASH = Buffer.from('/');
@@ -36,6 +37,11 @@ export class LocalFolder {
     return Buffer.concat([this.#prefix, name]);
   }
 
+  /** The quick way to put a small file here; `false` if it is not there: the way by `at` says why. */
+  put(writer: NativeWriter, file: NewFile): boolean {
+    return this.#descriptor !== undefined && writer(this.#descriptor, file);
+  }
+
   close(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
   }
@@ -45,6 +51,10 @@ export class TargetFolder {
   readonly #root: LocalFolder;
   readonly #holds: boolean;
   readonly #held = new Map<string, LocalFolder>();
+  /** Asked for last: the files of a folder come one after the other. */
+  #last: { readonly names: readonly Buffer[]; readonly folder: LocalFolder } | undefined;
+  #writer: NativeWriter | undefined;
+  #hasLookedForWriter = false;
 
   /**
    * Opens a folder that the user named, and makes it if it is missing. The user's own path may hold links.
@@ -67,6 +77,7 @@ export class TargetFolder {
    * @throws AppError LOCAL_FILE_FAILED for a link or a file in the way, for a name that can't be had on this system
    */
   directory(names: readonly Buffer[]): LocalFolder {
+    if (this.#last !== undefined && isSamePath(this.#last.names, names)) return this.#last.folder;
     let folder = this.#root;
     let key = '';
     for (const name of names) {
@@ -78,20 +89,39 @@ export class TargetFolder {
       this.#held.set(key, folder);
     }
     this.#letGo(names.length);
+    this.#last = { names, folder };
     return folder;
   }
 
   /** The path of a file in one of these folders. @throws as `directory` */
   at(folder: LocalFolder, name: Buffer): Buffer {
-    const problem = localNameProblem(name, process.platform);
-    if (problem !== undefined) throw localFailure(`${displayName(name)}: this name is not written here: ${problem}`);
+    this.#checkName(name);
     return folder.at(name);
+  }
+
+  /**
+   * Puts a small file into one of these folders by the system's own calls. `false` if it is not there, for whatever
+   * reason: what there is to say of it is said by the calls of Node on its path.
+   *
+   * @throws as `directory`, for a name that can't be had
+   */
+  put(folder: LocalFolder, file: NewFile): boolean {
+    this.#checkName(file.name);
+    if (!this.#hasLookedForWriter) this.#writer = this.#holds ? openNativeWriter(process) : undefined;
+    this.#hasLookedForWriter = true;
+    return this.#writer !== undefined && folder.put(this.#writer, file);
   }
 
   close(): void {
     for (const folder of this.#held.values()) folder.close();
     this.#held.clear();
+    this.#last = undefined;
     this.#root.close();
+  }
+
+  #checkName(name: Buffer): void {
+    const problem = localNameProblem(name, process.platform);
+    if (problem !== undefined) throw localFailure(`${displayName(name)}: this name is not written here: ${problem}`);
   }
 
   #enter(parent: LocalFolder, name: Buffer): LocalFolder {
@@ -132,4 +162,8 @@ export class TargetFolder {
       this.#held.delete(key);
     }
   }
+}
+
+function isSamePath(a: readonly Buffer[], b: readonly Buffer[]): boolean {
+  return a.length === b.length && a.every((name, at) => name.equals(b[at] as Buffer));
 }

@@ -21,6 +21,8 @@ const plainPath = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
 
 /** One name as it stands on the wire. */
 export function encodeName(name: Uint8Array): string {
+  const plain = Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
+  if (plainName.test(plain)) return plain;
   let text = '';
   for (const byte of name) {
     const character = String.fromCharCode(byte);

@@ -41,22 +41,33 @@ export class ReplyError extends Error {
   override readonly name = 'ReplyError';
 }
 
-const FIELD = /^([a-z][a-z0-9-]*)=([\x21-\x7e]*)$/;
+const KEY = /^[a-z][a-z0-9-]*$/;
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
+/** Keys that were found to be of their form: there are few, and they come again and again. */
+const knownKeys = new Set<string>(['path', 'type', 'size', 'mtime', 'etag', 'sha256', 'off', 'crc32']);
 const CODE = /^[A-Z]{2,20}$/;
 
 /** @throws ReplyError for what is no reply */
 export function parseReply(line: Uint8Array): Reply {
-  const text = Buffer.from(line.buffer, line.byteOffset, line.length).toString('latin1');
-  const [verb, ...words] = text.split(' ');
+  const bytes = line instanceof Buffer ? line : Buffer.from(line.buffer, line.byteOffset, line.length);
+  const text = bytes.toString('latin1');
+  const space = text.indexOf(' ');
+  const verb = space === -1 ? text : text.slice(0, space);
+  const from = verb.length + 1;
   switch (verb) {
     case 'OK':
-      return { kind: 'ok', fields: parseFields(words) };
+      return { kind: 'ok', fields: parseFields(text, from) };
     case 'ITEM':
-      return { kind: 'item', fields: parseFields(words) };
-    case 'DATA':
-      return { kind: 'data', bytes: parseLength(words[0]), fields: parseFields(words.slice(1)) };
-    case 'SEND':
-      return { kind: 'send', offset: parseLength(words[0]), fields: parseFields(words.slice(1)) };
+      return { kind: 'item', fields: parseFields(text, from) };
+    case 'DATA': {
+      const end = endOfWord(text, from);
+      return { kind: 'data', bytes: parseLength(text.slice(from, end)), fields: parseFields(text, end + 1) };
+    }
+    case 'SEND': {
+      const end = endOfWord(text, from);
+      return { kind: 'send', offset: parseLength(text.slice(from, end)), fields: parseFields(text, end + 1) };
+    }
     case 'ERR':
       return parseError(text);
     default:
@@ -71,14 +82,26 @@ export function parseLength(word: string | undefined): number {
   return value;
 }
 
-function parseFields(words: readonly string[]): Fields {
+function endOfWord(text: string, from: number): number {
+  const end = text.indexOf(' ', from);
+  return end === -1 ? text.length : end;
+}
+
+/** The words of `text` from an index on; one beyond its end stands for none. Every file comes with several of them. */
+function parseFields(text: string, from: number): Fields {
   const fields = new Map<string, string>();
-  for (const word of words) {
-    const match = FIELD.exec(word);
-    if (match === null) throw new ReplyError('a field that is not key=value');
-    const [, key = '', value = ''] = match;
+  if (from > text.length) return fields;
+  if (!PRINTABLE.test(text)) throw new ReplyError('a field that is not key=value');
+  for (let start = from; start <= text.length; ) {
+    const end = endOfWord(text, start);
+    const equals = text.indexOf('=', start);
+    const key = text.slice(start, equals);
+    if (equals === -1 || equals > end || !(knownKeys.has(key) || KEY.test(key))) {
+      throw new ReplyError('a field that is not key=value');
+    }
     if (fields.has(key)) throw new ReplyError('a field that is given twice');
-    fields.set(key, value);
+    fields.set(key, text.slice(equals + 1, end));
+    start = end + 1;
   }
   return fields;
 }
@@ -87,9 +110,11 @@ function parseFields(words: readonly string[]): Fields {
 function parseError(text: string): Reply {
   const at = text.indexOf(': ');
   const head = at === -1 ? text : text.slice(0, at);
-  const [, code = '', ...words] = head.split(' ');
-  if (!CODE.test(code)) throw new ReplyError('an error without a code');
-  const fields = parseFields(words);
+  const from = head.indexOf(' ') + 1;
+  const end = endOfWord(head, from);
+  if (from === 0 || !CODE.test(head.slice(from, end))) throw new ReplyError('an error without a code');
+  const code = head.slice(from, end);
+  const fields = parseFields(head, end + 1);
   const retry = fields.get('retry');
   if (retry !== 'no' && retry !== 'later' && retry !== 'auth')
     throw new ReplyError('an error that does not say when to try again');

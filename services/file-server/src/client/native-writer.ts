@@ -1,0 +1,69 @@
+/**
+ * Small files written with the calls of Linux that take a held folder, through `node:ffi`: a name is looked up in the
+ * folder itself, where Node has only paths, whose way through /proc/self/fd costs as much as the file does. All that
+ * goes wrong, for whatever reason, leaves nothing behind and is left to the portable way, which has words for it.
+ */
+import { openNative } from '@small-servers/shared/native/linux';
+
+export interface NewFile {
+  /** Holds the file while it is written; must not be there. */
+  readonly part: Buffer;
+  /** Replaced if it is there. */
+  readonly name: Buffer;
+  readonly bytes: Buffer;
+  /** Milliseconds since 1970. */
+  readonly modifiedMs: number;
+}
+
+/** Puts a file into an open folder; `false` if it is not there. */
+export type NativeWriter = (folder: number, file: NewFile) => boolean;
+
+const SIGNATURES = {
+  openat: { arguments: ['i32', 'buffer', 'i32', 'u32'], return: 'i32' },
+  write: { arguments: ['i32', 'buffer', 'u64'], return: 'i64' },
+  futimens: { arguments: ['i32', 'buffer'], return: 'i32' },
+  close: { arguments: ['i32'], return: 'i32' },
+  renameat: { arguments: ['i32', 'buffer', 'i32', 'buffer'], return: 'i32' },
+  unlinkat: { arguments: ['i32', 'buffer', 'i32'], return: 'i32' },
+} as const;
+
+/** O_WRONLY, O_CREAT, O_EXCL and O_CLOEXEC of <fcntl.h>. What is made with O_EXCL is never reached through a link. */
+const NEW_FILE = 0o1 | 0o100 | 0o200 | 0o2_000_000;
+const MODE = 0o666;
+
+/** NAME_MAX. */
+const MAX_NAME_BYTES = 255;
+
+/** Undefined where there are no such calls. */
+export function openNativeWriter(host: Parameters<typeof openNative>[0]): NativeWriter | undefined {
+  const native = openNative(host, SIGNATURES);
+  if (!native.available) return undefined;
+  const { openat, write, futimens, close, renameat, unlinkat } = native.functions;
+  const part = Buffer.alloc(MAX_NAME_BYTES + 1);
+  const name = Buffer.alloc(MAX_NAME_BYTES + 1);
+  // struct timespec[2]: of the access and of the change, seconds and nanoseconds, 8 bytes each.
+  const times = new BigInt64Array(4);
+  const timesBytes = new Uint8Array(times.buffer);
+
+  const fill = (descriptor: number, { bytes, modifiedMs }: NewFile): boolean => {
+    const seconds = Math.floor(modifiedMs / 1000);
+    times[0] = times[2] = BigInt(seconds);
+    times[1] = times[3] = BigInt(modifiedMs - seconds * 1000) * 1_000_000n;
+    const isWritten = bytes.length === 0 || Number(write(descriptor, bytes, BigInt(bytes.length))) === bytes.length;
+    return isWritten && futimens(descriptor, timesBytes) === 0;
+  };
+
+  return (folder, file) => {
+    if (file.part.length > MAX_NAME_BYTES || file.name.length > MAX_NAME_BYTES) return false;
+    part[file.part.copy(part)] = 0;
+    name[file.name.copy(name)] = 0;
+    const descriptor = openat(folder, part, NEW_FILE, MODE);
+    if (descriptor < 0) return false;
+    const isWhole = fill(descriptor, file);
+    // A file system over a network says only here that a write failed.
+    const isClosed = close(descriptor) === 0;
+    if (isWhole && isClosed && renameat(folder, part, folder, name) === 0) return true;
+    unlinkat(folder, part, 0);
+    return false;
+  };
+}

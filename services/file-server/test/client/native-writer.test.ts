@@ -1,0 +1,90 @@
+/** Small files put into a held folder by the system's own calls: what is there afterwards, and what is not. */
+import { closeSync, constants, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { seededBytes } from '../../../../test/support/splits.ts';
+import { type NativeWriter, openNativeWriter } from '../../src/client/native-writer.ts';
+import { TargetFolder } from '../../src/client/target-folder.ts';
+
+const part = Buffer.from('f.e1.part');
+const name = Buffer.from('f');
+
+let home: string;
+let folder: number;
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'small-servers-'));
+  folder = openSync(home, constants.O_RDONLY | constants.O_DIRECTORY);
+});
+afterEach(async () => {
+  closeSync(folder);
+  await rm(home, { recursive: true });
+});
+
+test('on another system there are no such calls, and a target folder says that nothing was put', () => {
+  expect(openNativeWriter({ ...process, platform: 'darwin' })).toBeUndefined();
+  const target = new TargetFolder(home, false);
+  expect(target.put(target.directory([]), { part, name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+  target.close();
+});
+
+describe.runIf(process.platform === 'linux')('on Linux', () => {
+  const write = openNativeWriter(process) as NativeWriter;
+
+  test.each([
+    ['nothing', 0, 1_700_000_000_123],
+    ['some bytes, from before 1970', 1_000, -1],
+    ['the most that is small', 256 * 1024, 0],
+  ])('%s: the file has its content and its time, and no other name', async (_what, sizeBytes, modifiedMs) => {
+    const bytes = seededBytes(sizeBytes, 1);
+    expect(write(folder, { part, name, bytes, modifiedMs })).toBe(true);
+    expect(await readdir(home)).toEqual(['f']);
+    expect((await readFile(join(home, 'f'))).equals(bytes)).toBe(true);
+    expect((await stat(join(home, 'f'), { bigint: true })).mtimeNs).toBe(BigInt(modifiedMs) * 1_000_000n);
+  });
+
+  test('what has the name is replaced, and a link there is not followed', async () => {
+    await writeFile(join(home, 'other'), 'other');
+    await symlink('other', join(home, 'f'));
+    for (const text of ['first', 'second']) {
+      expect(write(folder, { part, name, bytes: Buffer.from(text), modifiedMs: 0 })).toBe(true);
+      expect(await readFile(join(home, 'f'), 'utf8')).toBe(text);
+    }
+    expect([await readdir(home), await readFile(join(home, 'other'), 'utf8')]).toEqual([['f', 'other'], 'other']);
+  });
+
+  test('a part that is there, or a link in its place, is left to the portable way', async () => {
+    await symlink('elsewhere', join(home, part.toString()));
+    expect(write(folder, { part, name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+    expect(await readlink(join(home, part.toString()))).toBe('elsewhere');
+    expect(await readdir(home)).toEqual([part.toString()]);
+  });
+
+  test('a file that can not get its name leaves no part behind', async () => {
+    await mkdir(join(home, 'f'));
+    expect(write(folder, { part, name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+    expect(await readdir(home)).toEqual(['f']);
+  });
+
+  test('a name longer than any can be is no name cut short', async () => {
+    for (const [partLength, nameLength] of [
+      [256, 1],
+      [1, 256],
+    ] as const) {
+      const file = { part: Buffer.alloc(partLength, 'p'), name: Buffer.alloc(nameLength, 'n') };
+      expect(write(folder, { ...file, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+    }
+    expect(await readdir(home)).toEqual([]);
+  });
+
+  test('descriptors do not pile up, whether it worked or not', async () => {
+    const before = (await readdir('/proc/self/fd')).length;
+    await mkdir(join(home, 'g'));
+    for (let index = 0; index < 50; index++) {
+      write(folder, { part, name, bytes: Buffer.from('x'), modifiedMs: 0 });
+      write(folder, { part, name: Buffer.from('g'), bytes: Buffer.from('x'), modifiedMs: 0 });
+    }
+    expect((await readdir('/proc/self/fd')).length).toBe(before);
+  });
+});
