@@ -23,7 +23,7 @@ async function exchange(port: number, bytes: string): Promise<string> {
 }
 
 const pidOf = (table: string, service: string): number =>
-  Number(new RegExp(`^${service} .* (\\d+)  \\S+ ?\\S*  \\d+$`, 'm').exec(table)?.[1]);
+  Number(new RegExp(`^${service} .* (\\d+) +\\S+ ?\\S* +\\d+$`, 'm').exec(table)?.[1]);
 
 /** What pm2 does with a process: the options of ecosystem.config.js as it has them, by service. */
 async function supervision(fleet: TestFleet): Promise<Readonly<Record<string, unknown>>> {
