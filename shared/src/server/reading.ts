@@ -31,9 +31,8 @@ export interface Reading {
   readonly socket: Socket;
   /** Gives a large buffer back; to be called when nothing moved for a while. */
   shrink(): void;
-  /** Reads nothing more until `release`, whatever is sent meanwhile. */
-  hold(): void;
-  release(): void;
+  /** `hold`: reads nothing more until `release`, whatever is sent meanwhile. */
+  readonly gate: Pick<ReadGate, 'hold' | 'release'>;
 }
 
 /**
@@ -80,13 +79,13 @@ export function startReading(accepted: Socket, mode: ReadingMode, onBytes: OnByt
 }
 
 function readByEvents(socket: Socket, onBytes: OnBytes): Reading {
-  const gate = readGate(socket);
+  const gate = new ReadGate(socket);
   socket.on('data', (bytes: Buffer) => {
     onBytes(bytes);
     if (socket.writableLength > 0) gate.pauseUntilFlushed();
   });
   socket.resume();
-  return { socket, shrink: () => {}, hold: gate.hold, release: gate.release };
+  return { socket, gate, shrink: () => {} };
 }
 
 function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes): Reading {
@@ -137,13 +136,12 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
       },
     },
   } as object);
-  const gate = readGate(socket);
+  const gate = new ReadGate(socket);
   (accepted as unknown as SocketWithHandle)._handle = null;
 
   return {
     socket,
-    hold: gate.hold,
-    release: gate.release,
+    gate,
     shrink: () => {
       const possible = bufferSymbol !== undefined && shrinks < MAX_SHRINKS;
       if (step === 0 || !possible || socket.destroyed || socket.writableLength > 0) return;
@@ -160,40 +158,45 @@ function readIntoOwnBuffer(accepted: Socket, handle: TcpHandle, onBytes: OnBytes
 
 const NOTHING = Buffer.alloc(0);
 
-interface ReadGate {
-  /** Backpressure: what the peer does not take, we do not read. */
-  pauseUntilFlushed(): void;
-  hold(): void;
-  release(): void;
-}
+/**
+ * Two reasons not to read, each ended on its own: what was written is not flushed yet, and the service wants no more.
+ * A class, since ten thousand idle connections would pay for a closure of each method.
+ */
+class ReadGate {
+  readonly #socket: Socket;
+  #flushing = false;
+  #held = false;
 
-/** Two reasons not to read, each ended on its own: what was written is not flushed yet, and the service wants no more. */
-function readGate(socket: Socket): ReadGate {
-  let flushing = false;
-  let held = false;
-  const flushed = (): void => {
-    if (!flushing) return;
-    flushing = false;
-    if (!held) socket.resume();
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('drain', this.#flushed);
+    // After `end` there is no 'drain'.
+    socket.on('finish', this.#flushed);
+  }
+
+  readonly #flushed = (): void => {
+    if (!this.#flushing) return;
+    this.#flushing = false;
+    if (!this.#held) this.#socket.resume();
   };
-  socket.on('drain', flushed);
-  // After `end` there is no 'drain'.
-  socket.on('finish', flushed);
-  return {
-    pauseUntilFlushed: () => {
-      flushing = true;
-      socket.pause();
-      // Nor is there one below the high-water mark: an empty write comes back when all before it are done.
-      if (!socket.writableNeedDrain && !socket.writableEnded) socket.write(NOTHING, flushed);
-    },
-    hold: () => {
-      held = true;
-      socket.pause();
-    },
-    release: () => {
-      if (!held) return;
-      held = false;
-      if (!flushing) socket.resume();
-    },
-  };
+
+  /** Backpressure: what the peer does not take, we do not read. */
+  pauseUntilFlushed(): void {
+    const socket = this.#socket;
+    this.#flushing = true;
+    socket.pause();
+    // Nor is there one below the high-water mark: an empty write comes back when all before it are done.
+    if (!socket.writableNeedDrain && !socket.writableEnded) socket.write(NOTHING, this.#flushed);
+  }
+
+  hold(): void {
+    this.#held = true;
+    this.#socket.pause();
+  }
+
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    if (!this.#flushing) this.#socket.resume();
+  }
 }

@@ -189,11 +189,11 @@ export class Connection implements TcpConnection {
   }
 
   hold(): void {
-    this.#reading.hold();
+    this.#reading.gate.hold();
   }
 
   release(): void {
-    this.#reading.release();
+    this.#reading.gate.release();
   }
 
   end(): void {
