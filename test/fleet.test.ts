@@ -105,7 +105,7 @@ describe('a day of the fleet', { timeout: PATIENCE_MS }, () => {
       port: fleet.port('echo-tcp'),
       service: 'echo-tcp',
     });
-    // The record goes through pm2 on its way to the file, so it may be there a moment after the last byte.
+    // Records of a busy moment are collected for some milliseconds, so it may be there a moment after the last byte.
     const closed = { event: 'connection-closed', bytesIn: 6, bytesOut: 6, reason: 'peer-closed' };
     await expect
       .poll(() => fleet.records('echo-tcp'), { timeout: 10_000 })
