@@ -14,8 +14,7 @@ export const maxNameBytes = 255;
 export const maxPathBytes = 3072;
 
 const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:[ .:]|$)/i;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is there to find them
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const CONTROL = /\p{Cc}/u;
 /** What ends a line or turns the direction of text: names that look like other names. */
 const DECEPTIVE = /[\u2028-\u202e\u2066-\u2069\ufeff]/;
 
