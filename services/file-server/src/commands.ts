@@ -73,20 +73,30 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
     session.reply(ok({ free: freeBytes, used: usedBytes, quota: quotaBytes || undefined }));
   },
 
-  LIST: async (session, { path, after: from, n, depth = 1 }) => {
-    let after = from;
-    let left = n ?? Number.POSITIVE_INFINITY;
+  LIST: async (session, args) => {
+    const { path, depth = 1 } = args;
+    let after = args.after;
+    let left = args.n ?? Number.POSITIVE_INFINITY;
     let count = 0;
     for (;;) {
-      const limit = Math.min(left, LIST_PAGE_ENTRIES);
-      const { entries, more } = await session.context.store.list(path, { after, limit, depth });
+      // Above n only in search of a path to end on, which is as good as always the first.
+      const limit = left > 0 ? Math.min(left, LIST_PAGE_ENTRIES) : LIST_PAGE_ENTRIES;
+      const page = await session.context.store.list(path, { after, limit, depth });
       let text = '';
-      for (const entry of entries) text += item(entry);
+      let listed = 0;
+      let ends = false;
+      for (const entry of page.entries) {
+        text += item(entry);
+        listed += 1;
+        after = entry.path.text;
+        ends = listed >= left && goesOnInALine(path, after, args);
+        if (ends) break;
+      }
       session.reply(text);
-      count += entries.length;
-      left -= entries.length;
-      after = entries.at(-1)?.path.text ?? after;
-      if (!more || left === 0) {
+      count += listed;
+      left -= listed;
+      const more = page.more || listed < page.entries.length;
+      if (ends || !more) {
         session.reply(ok({ count, more: more ? 'yes' : 'no', after: more ? after : undefined }));
         return;
       }
@@ -182,6 +192,12 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
     session.reply(ok(entryPairs(entry)));
   },
 };
+
+/** Whether the LIST that asks for the next page is a line of the protocol. A name takes up to 765 characters there. */
+function goesOnInALine(path: FilePath, after: string, { n, depth }: Arguments<'LIST'>): boolean {
+  const options = `${n === undefined ? '' : ` n=${n}`}${depth === undefined ? '' : ` depth=${depth}`}`;
+  return `LIST ${path.text} after=${after}${options}\r\n`.length <= MAX_LINE_BYTES;
+}
 
 /**
  * The whole of a small file that came with its command, in the turn that read it. Returns false where anything about it

@@ -132,6 +132,26 @@ describe('reading', () => {
     );
   });
 
+  test('a page of LIST never ends on a path that no line has room for', async () => {
+    const store = new MemoryStore();
+    const name = (letter: string) => encodeURIComponent('\u00e9').repeat(125) + letter;
+    const deep = Array.from({ length: 6 }, () => name('x'));
+    for (let level = 1; level <= deep.length; level += 1) store.makeFolder(deep.slice(0, level).join('/'));
+    for (let index = 0; index < 1_500; index += 1) store.put(`${deep.join('/')}/${index}`, '');
+    store.put('z', '');
+    const listed: string[] = [];
+    for (let after = ''; ; ) {
+      const command = `LIST / n=2 depth=32${after}`;
+      const lines = (await answers(`${command}\n`, store)).trimEnd().split('\r\n');
+      listed.push(...lines.filter((line) => line.startsWith('ITEM ')));
+      const next = / more=yes after=(\S+)$/.exec(lines.at(-1) ?? '')?.[1];
+      if (next === undefined) break;
+      after = ` after=${next}`;
+    }
+    expect(listed).toHaveLength(1_507);
+    expect(new Set(listed).size).toBe(1_507);
+  });
+
   test('a long LIST waits for its reader: no more than a page is in memory', async () => {
     const store = new MemoryStore();
     for (let index = 0; index < 2_500; index += 1) store.put(`file-${String(index).padStart(4, '0')}`, '');
