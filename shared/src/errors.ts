@@ -14,6 +14,8 @@ export const exitCodes = {
   limitMissed: 2,
   /** EX_CONFIG: the command line or the configuration is wrong; trying again changes nothing. */
   configuration: 78,
+  /** Who read our output left before it was all there: 128 + SIGPIPE, as of a program that the signal ends. */
+  readerLeft: 141,
 } as const;
 
 interface ErrorKind {

@@ -5,7 +5,9 @@
 import { resolveSettings } from '../config/layers.ts';
 import type { Problem } from '../config/problems.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
+import { exitCodes } from '../errors.ts';
 import { type Command, reportProblems } from './program.ts';
+import { endWithoutOutput, written } from './standard-output.ts';
 
 export interface ClientContext<S extends Settings, O> {
   readonly config: ConfigOf<S>;
@@ -15,6 +17,8 @@ export interface ClientContext<S extends Settings, O> {
   readonly signal: AbortSignal;
   /** Writes to stdout. */
   print(text: string): void;
+  /** Resolves when stdout has taken what was printed: for whoever prints without an end. */
+  printed(): Promise<void>;
   /** Writes a line to stderr, behind the program's name. */
   warn(line: string): void;
   /** Standard input and output, for content in place of words. */
@@ -31,6 +35,8 @@ export interface ClientDefinition<S extends Settings, O> {
   readonly settings: S;
   readonly examples: Command['examples'];
   readonly epilogue?: string;
+  /** The exit code when the reader of stdout leaves (`| head`). Success where printing is all there is to do. */
+  readonly readerLeft?: number;
   /** Judges the operands; what it adds to `problems` is reported with all the others. */
   parseOperands(operands: readonly string[], problems: Problem[], config: ConfigOf<S>): O;
   /** Resolves to the exit code. */
@@ -38,7 +44,7 @@ export interface ClientDefinition<S extends Settings, O> {
 }
 
 export function clientCommand<S extends Settings, O>(definition: ClientDefinition<S, O>): Command {
-  const { settings, parseOperands, run, ...syntax } = definition;
+  const { settings, parseOperands, run, readerLeft = exitCodes.readerLeft, ...syntax } = definition;
   return {
     ...syntax,
     settings,
@@ -48,17 +54,24 @@ export function clientCommand<S extends Settings, O>(definition: ClientDefinitio
       const all = [...found, ...problems];
       const operands = parseOperands(texts, all, config);
       if (all.length > 0) return reportProblems(program, all);
-      return run({
+      endWithoutOutput(program, readerLeft);
+      const context: ClientContext<S, O> = {
         config,
         operands,
         json: extra.has('json'),
         signal: interruptSignal(),
         print: (text) => void process.stdout.write(text),
+        printed: () => written(process.stdout),
         warn: (line) => void process.stderr.write(`${program}: ${line}\n`),
         input: process.stdin,
         output: process.stdout,
         terminal: process.stderr.isTTY ? process.stderr : undefined,
-      });
+      };
+      try {
+        return await run(context);
+      } finally {
+        await written(process.stdout);
+      }
     },
   };
 }

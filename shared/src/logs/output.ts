@@ -1,6 +1,5 @@
 /** Standard output for any amount of text: in large pieces, at the reader's pace. */
 import { once } from 'node:events';
-import { systemCode } from '../errors.ts';
 
 const PIECE_CHARACTERS = 64 * 1024;
 
@@ -11,11 +10,6 @@ export class Output {
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
-    // The reader has seen enough (`| head`): that is the end of our work, not an error.
-    stream.on('error', (error) => {
-      if (systemCode(error) === 'EPIPE') process.exit(0);
-      throw error;
-    });
   }
 
   /** Resolves when more may be written. */

@@ -45,6 +45,7 @@ export const show = clientCommand({
   epilogue:
     'Lines that are not records (the stack trace of a crash) keep their place, behind a bar. What cannot be ' +
     'printed safely is shown as an escape such as \\x1b. Times are in UTC.',
+  readerLeft: exitCodes.success,
   parseOperands: () => undefined,
   run: async ({ config, json, signal }) => {
     const selection = selectionOf(config, Date.now());

@@ -23,11 +23,12 @@ export const ls = clientCommand({
   epilogue:
     'Names are shown in a form that no terminal can be misled by: what is not visible as \\xHH.\n\n' +
     'Exit codes: 0 listed, 1 not, 78 bad usage.',
+  readerLeft: exitCodes.success,
   parseOperands: ([target, path = '/'], problems, { encoded }) => ({
     endpoint: parseTarget(target, problems),
     path: parseRemotePaths([path], encoded, problems)[0] ?? decodePath('/'),
   }),
-  run: async ({ config, operands, json, signal, print }) => {
+  run: async ({ config, operands, json, signal, print, printed }) => {
     const { path } = operands;
     const connect = keepOpen(connector(operands.endpoint, config, signal));
     const source = { connect, retries: config.retries, signal };
@@ -39,6 +40,7 @@ export const ls = clientCommand({
     try {
       for await (const entries of pages) {
         print(entries.map(toLine).join(''));
+        await printed();
       }
     } catch (error) {
       throw about(displayPath(path), error as Error);

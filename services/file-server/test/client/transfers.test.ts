@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Daemon, nodePath, repository, runProgram, startDaemon } from '../../../../test/support/daemon.ts';
+import { runWith } from '../../../../test/support/run.ts';
 import { seededBytes } from '../../../../test/support/splits.ts';
 import { until } from '../../../../test/support/tcp.ts';
 import { startRelay } from './cutting-relay.ts';
@@ -491,6 +492,34 @@ describe('as users run it', () => {
     expect(await runProgram('file-server', ['rm', target, 'f'], env)).toMatchObject({ code: 0 });
     const wrong = { SMALL_SERVERS_FILE_TOKEN: 'guess' };
     expect(await runProgram('file-server', ['rm', target, 'f'], wrong)).toMatchObject({ code: 1 });
+  });
+
+  describe('ls into a pipe', () => {
+    const program = `${nodePath} ${repository}services/file-server/src/main.ts`;
+    const inShell = (command: string) => runWith('', 'bash', '-c', `set -o pipefail; ${command}`);
+    beforeEach(async () => {
+      await mkdir(join(served, 'many'));
+      for (let index = 0; index < 1_500; index += 1) {
+        await writeFile(join(served, 'many', `${index}-${'x'.repeat(200)}`), '');
+      }
+    });
+
+    test('loses nothing that its reader is slow to take', async () => {
+      // The pipe holds 64 KiB of 350, and the reader takes its time to start when the first line is there.
+      const count = `${nodePath} -p 'fs.readFileSync(0, "utf8").split("\\n").length - 1'`;
+      const { code, stdout } = await inShell(`${program} ls ${address()} many | (read -r line; ${count})`);
+      expect([code, Number(stdout)]).toEqual([0, 1_499]);
+    });
+
+    test('ends quietly when its reader has seen enough', async () => {
+      const { code, stdout, stderr } = await inShell(`${program} ls ${address()} many | head -n 1`);
+      expect([code, stdout.length > 200, stderr]).toEqual([0, true, '']);
+    });
+
+    test('says in a line that its output can not be written', async () => {
+      const { code, stderr } = await inShell(`${program} ls ${address()} many > /dev/full`);
+      expect([code, stderr]).toEqual([1, 'file-server: standard output: ENOSPC: no space left on device, write\n']);
+    });
   });
 
   test('Ctrl-C in the middle leaves a part, says so in a line, and the same command goes on', async () => {

@@ -1,0 +1,21 @@
+/**
+ * Standard output of a command that prints and ends. To a pipe Node writes what its reader has no room for later, and
+ * `process.exit` would lose it.
+ */
+import { exitCodes, systemCode } from '../errors.ts';
+
+/** Ends the program when nothing can be printed any more. A reader that has seen enough (`| head`) is no error. */
+export function endWithoutOutput(program: string, readerLeft: number): void {
+  process.stdout.on('error', (error) => {
+    if (systemCode(error) === 'EPIPE') process.exit(readerLeft);
+    process.stderr.write(`${program}: standard output: ${error.message}\n`);
+    process.exit(exitCodes.failed);
+  });
+}
+
+/** Resolves when what was written is with the reader. */
+export function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => resolve());
+  });
+}
