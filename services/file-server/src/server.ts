@@ -8,6 +8,7 @@ import type { Service } from '@small-servers/shared/daemon/service';
 import { AppError } from '@small-servers/shared/errors';
 import { listenTcp } from '@small-servers/shared/server/tcp';
 import { BLOCK_BYTES, BlockPool } from './block-pool.ts';
+import { Departures } from './departures.ts';
 import { DigestCache } from './digest-cache.ts';
 import { EXPOSURE_REMEDY, exposure } from './exposure.ts';
 import { Session, type SessionContext, type SessionLimits } from './session.ts';
@@ -87,6 +88,7 @@ export async function serveStore(
     digests: new DigestCache(MAX_DIGESTS),
     blocks,
     turn,
+    departures: new Departures(),
     clock,
     onClosed: (session) => sessions.delete(session),
     afterwards: (work) => {

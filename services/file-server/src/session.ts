@@ -14,6 +14,7 @@ import type { CloseReason } from '@small-servers/shared/server/reasons';
 import type { TcpConnection, TcpHandler } from '@small-servers/shared/server/tcp-connection';
 import type { BlockPool } from './block-pool.ts';
 import { handlers } from './commands.ts';
+import type { Departures } from './departures.ts';
 import type { DigestCache } from './digest-cache.ts';
 import { Downloader } from './download.ts';
 import { Intake } from './intake.ts';
@@ -51,6 +52,7 @@ export interface SessionContext {
   readonly digests: DigestCache;
   readonly blocks: BlockPool;
   readonly turn: Turn;
+  readonly departures: Departures;
   /** Monotonic, in milliseconds. */
   readonly clock: () => number;
   readonly onClosed: (session: Session) => void;
@@ -110,6 +112,10 @@ export class Session implements TcpHandler {
   #commands = 0;
   /** Since the event loop called last. */
   #inARow = 0;
+  /** All connections' reads up to the last one of this. */
+  #reads: number;
+  /** Others ask as this one does: its replies leave with theirs. */
+  #hasCompany = false;
   #files = 0;
   #started = false;
   /** The peer has said all that it will. */
@@ -125,6 +131,7 @@ export class Session implements TcpHandler {
     this.context = context;
     this.connection = connection;
     this.#openedMs = context.clock();
+    this.#reads = context.departures.reads;
     this.downloader = new Downloader(
       {
         isGone: () => this.#gone || this.#closing !== undefined,
@@ -158,6 +165,9 @@ export class Session implements TcpHandler {
     }
     this.#started ||= bytes.length > 0;
     this.#inARow = 0;
+    const { departures } = this.context;
+    this.#hasCompany = departures.readHasCompany(this.#reads);
+    this.#reads = departures.reads;
     this.#feed(() => this.#decoder.push(bytes));
   }
 
@@ -237,10 +247,11 @@ export class Session implements TcpHandler {
 
   /**
    * Bytes as a reply to a command of those that are done in a row; they are the session's from now on. The first goes
-   * at once, for it may be the only one, and its record and its file need not be awaited; the others leave together.
+   * at once, for it may be the only one, and its record and its file need not be awaited; the others leave together,
+   * and so do all where several connections ask.
    */
   batch(bytes: Buffer): void {
-    if (this.#inARow <= 1) {
+    if (this.#inARow <= 1 && !this.#hasCompany) {
       this.send(bytes);
       return;
     }
@@ -269,6 +280,13 @@ export class Session implements TcpHandler {
     const text = this.#out;
     this.#out = '';
     this.connection.write(text);
+  }
+
+  /** The same, when the others that were read from in this turn do. */
+  #depart(): void {
+    if (this.#out === '' && this.#batch.length === 0) return;
+    if (this.#hasCompany) this.context.departures.add(this);
+    else this.flush();
   }
 
   /** Bytes in place of text, after what waits. */
@@ -342,7 +360,7 @@ export class Session implements TcpHandler {
       return;
     }
     // SEND can go with the OK of an upload that is here already.
-    if (!this.#storing) this.flush();
+    if (!this.#storing) this.#depart();
     // A command that waits alone is no reason to stop reading: the system calls would cost more than the bytes.
     const { paused, bufferedBytes, payloadRemaining } = this.#decoder;
     if (paused && (bufferedBytes > 0 || payloadRemaining > 0)) this.#hold();

@@ -3,6 +3,7 @@ import { createLog } from '@small-servers/shared/daemon/log';
 import type { CloseReason } from '@small-servers/shared/server/reasons';
 import type { TcpConnection } from '@small-servers/shared/server/tcp-connection';
 import { BlockPool } from '../../src/block-pool.ts';
+import { Departures } from '../../src/departures.ts';
 import { DigestCache } from '../../src/digest-cache.ts';
 import { Session, type SessionLimits } from '../../src/session.ts';
 import type { FileStore } from '../../src/store/store.ts';
@@ -44,7 +45,7 @@ export class Wire implements TcpConnection {
   wasReset = false;
   reason: CloseReason | undefined;
 
-  constructor(store: FileStore, limits: Partial<SessionLimits> = {}) {
+  constructor(store: FileStore, limits: Partial<SessionLimits> = {}, departures = new Departures()) {
     const log = createLog({
       service: 'file-server',
       level: 'info',
@@ -65,6 +66,7 @@ export class Wire implements TcpConnection {
         digests: new DigestCache(100),
         blocks: new BlockPool(8),
         turn: new Turn(clock),
+        departures,
         clock,
         onClosed: () => {},
         afterwards: (work) => void this.#afterwards.push(work),
