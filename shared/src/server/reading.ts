@@ -160,33 +160,38 @@ const NOTHING = Buffer.alloc(0);
 
 /**
  * Two reasons not to read, each ended on its own: what was written is not flushed yet, and the service wants no more.
- * A class, since ten thousand idle connections would pay for a closure of each method.
+ * A class, and without listeners until it closes for the first time: ten thousand idle connections would pay for them.
  */
 class ReadGate {
   readonly #socket: Socket;
   #flushing = false;
   #held = false;
+  #whenFlushed: (() => void) | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on('drain', this.#flushed);
-    // After `end` there is no 'drain'.
-    socket.on('finish', this.#flushed);
   }
-
-  readonly #flushed = (): void => {
-    if (!this.#flushing) return;
-    this.#flushing = false;
-    if (!this.#held) this.#socket.resume();
-  };
 
   /** Backpressure: what the peer does not take, we do not read. */
   pauseUntilFlushed(): void {
     const socket = this.#socket;
     this.#flushing = true;
+    this.#whenFlushed ??= this.#listen();
     socket.pause();
-    // Nor is there one below the high-water mark: an empty write comes back when all before it are done.
-    if (!socket.writableNeedDrain && !socket.writableEnded) socket.write(NOTHING, this.#flushed);
+    // There is no 'drain' below the high-water mark: an empty write comes back when all before it are done.
+    if (!socket.writableNeedDrain && !socket.writableEnded) socket.write(NOTHING, this.#whenFlushed);
+  }
+
+  #listen(): () => void {
+    const whenFlushed = (): void => {
+      if (!this.#flushing) return;
+      this.#flushing = false;
+      if (!this.#held) this.#socket.resume();
+    };
+    this.#socket.on('drain', whenFlushed);
+    // After `end` there is no 'drain'.
+    this.#socket.on('finish', whenFlushed);
+    return whenFlushed;
   }
 
   hold(): void {
