@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fleetPorts } from '../shared/src/nettool/ports.ts';
 import { repository, runProgram, startDaemon } from './support/daemon.ts';
 import { serviceNames } from './support/fleet.ts';
 
@@ -58,6 +59,20 @@ describe.each(services)('%s', (service) => {
     expect(stderr).toContain(`${service}: "${mistyped}": is not understood (command line); did you mean ${first}?\n`);
     expect(stderr).toMatch(new RegExp(`^${service}: --hots: is an unknown flag \\(command line\\)`, 'm'));
   });
+});
+
+test('nettool knows every service by the port that is its default', async () => {
+  const defaults = await Promise.all(
+    services.map(async (service) => {
+      const { stdout } = await runProgram(service, ['--print-config', '--json']);
+      const { port } = JSON.parse(stdout) as { port?: { value: number } };
+      return [service, port?.value] as const;
+    }),
+  );
+  const listening = defaults.filter(([, port]) => port !== undefined);
+  expect(Object.fromEntries(fleetPorts.map(({ service, port }) => [service, port]))).toEqual(
+    Object.fromEntries(listening),
+  );
 });
 
 describe('layers in the real program', () => {

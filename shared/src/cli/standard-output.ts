@@ -14,8 +14,9 @@ export function endWithoutOutput(program: string, readerLeft: number): void {
 }
 
 /** Resolves when what was written is with the reader. */
-export function written(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
+export async function written(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return;
+  await new Promise<void>((resolve) => {
     stream.write('', () => resolve());
   });
 }

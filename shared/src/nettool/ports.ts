@@ -8,7 +8,7 @@ import { type Listener, listListeners, type Transport } from '../system/listener
 import type { Answer, Verb } from './verb.ts';
 
 /** 7000 + the well-known port of each protocol (design of the ports, docs/nettool.md). */
-const FLEET_PORTS: readonly { service: string; port: number; transport: Transport }[] = [
+export const fleetPorts: readonly { service: string; port: number; transport: Transport }[] = [
   { service: 'echo-tcp', port: 7007, transport: 'tcp' },
   { service: 'udp-echo', port: 7007, transport: 'udp' },
   { service: 'time-stream-tcp', port: 7037, transport: 'tcp' },
@@ -39,7 +39,7 @@ export function answerFor(listeners: readonly Listener[] | undefined, all: boole
     const problem = 'this system has no /proc/net to read listeners from';
     return { report: { problem }, text: `${problem}; try "lsof -nP -iTCP -sTCP:LISTEN"\n`, failed: true };
   }
-  const fleet = FLEET_PORTS.map(({ service, port, transport }) => ({
+  const fleet = fleetPorts.map(({ service, port, transport }) => ({
     service,
     port,
     transport,

@@ -47,8 +47,9 @@ export async function nettoolInside(args: readonly string[]): Promise<Run> {
       return true;
     });
   const spies = [catchWrites('stdout'), catchWrites('stderr')];
-  // Each command listens for Ctrl-C and means to be the only one of its process.
-  const before = process.listeners('SIGINT');
+  // Each command listens for Ctrl-C and for errors of its output, and means to be the only one of its process.
+  const interrupts = process.listeners('SIGINT');
+  const failures = process.stdout.listeners('error');
   try {
     const parsed = await parseCommandLine(program, args);
     const command = verbs.find(({ name }) => parsed.kind === 'command' && parsed.command === name);
@@ -61,7 +62,10 @@ export async function nettoolInside(args: readonly string[]): Promise<Run> {
   } finally {
     for (const spy of spies) spy.mockRestore();
     for (const listener of process.listeners('SIGINT')) {
-      if (!before.includes(listener)) process.removeListener('SIGINT', listener);
+      if (!interrupts.includes(listener)) process.removeListener('SIGINT', listener);
+    }
+    for (const listener of process.stdout.listeners('error')) {
+      if (!failures.includes(listener)) process.stdout.removeListener('error', listener as () => void);
     }
   }
 }
