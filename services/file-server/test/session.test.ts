@@ -825,6 +825,19 @@ describe('a stop', () => {
   });
 });
 
+test('a peer waits for us while a command is worked on, and not while it does not take what it asked for', async () => {
+  const store = library();
+  store.put('large', Buffer.alloc(1024 * 1024));
+  const wire = new Wire(store);
+  wire.send('SUM large\n');
+  expect(wire.session.isWorking()).toBe(true);
+  await wire.settle();
+  expect([wire.session.isWorking(), wire.lines.length]).toEqual([false, 1]);
+  wire.takeNothing();
+  await answersTo(wire, 'GET large\n');
+  expect([wire.session.isWorking(), wire.session.isBusy()]).toEqual([false, true]);
+});
+
 describe('limits', () => {
   test('--max-files-per-connection counts files, not commands', async () => {
     const wire = new Wire(library(), { maxFilesPerConnection: 2 });

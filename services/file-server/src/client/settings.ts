@@ -3,10 +3,10 @@ import { choice, count, duration, text, toggle } from '@small-servers/shared/con
 import { setting } from '@small-servers/shared/config/settings';
 
 const connectionSettings = {
-  timeoutMs: setting(duration(), {
+  timeoutMs: setting(duration({ off: true }), {
     default: 30_000,
     group: 'Request',
-    help: 'time to connect, and for which a transfer may stand still',
+    help: 'time to connect, and for which nothing may move; a second more for each 10 MB to hash or to store',
   }),
   tokenFile: setting(text({ allowed: 'the path of a readable file', placeholder: 'FILE', maxLength: 4_096 }), {
     default: '',
