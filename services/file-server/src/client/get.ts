@@ -32,12 +32,13 @@ type GetContext = ClientContext<typeof getSettings, GetOperands>;
 
 /** One file to a name here. */
 export async function fetchFile(context: GetContext): Promise<number> {
-  return saveFile(context, await askFile(context));
+  // What is wrong here is told before anybody else is asked.
+  const place = placeOf(context.operands);
+  return saveFile(context, place, await askFile(context));
 }
 
-async function saveFile(context: GetContext, entry: RemoteEntry): Promise<number> {
+async function saveFile(context: GetContext, { folder, name }: LocalPlace, entry: RemoteEntry): Promise<number> {
   const { config, operands, json, signal, print } = context;
-  const { folder, name } = placeOf(operands);
   const plan: FetchPlan = { path: operands.path, entry, folderNames: [], name };
   const target = new TargetFolder(folder);
   const meter = new TransferMeter();
@@ -76,7 +77,7 @@ export async function fetchFolder(context: GetContext): Promise<number> {
   const { path, local } = operands;
   // Asked before anything is made here. A file is a tree of one.
   const top = await askPath(context);
-  if (top.kind === 'file') return saveFile(context, top);
+  if (top.kind === 'file') return saveFile(context, placeOf(operands), top);
   const target = new TargetFolder(local ?? path.names.at(-1)?.toString() ?? '.');
   const meter = new TransferMeter();
   const failed = new FailedFiles(json ? () => {} : warn);
@@ -156,12 +157,32 @@ async function askFile(context: GetContext): Promise<RemoteEntry> {
   throw about(displayPath(context.operands.path), refused('ISDIR', 'it is a folder; give -r for what is in it'));
 }
 
-/** LOCAL may be a folder, a name, or left out. */
-function placeOf({ path, local }: GetOperands): { folder: string; name: Buffer } {
+interface LocalPlace {
+  readonly folder: string;
+  readonly name: Buffer;
+}
+
+/**
+ * LOCAL may be a folder, a name, or left out. One file makes no folders, as with cp and curl: one that is missing is
+ * likelier misspelt than wanted.
+ *
+ * @throws AppError LOCAL_FILE_FAILED
+ */
+function placeOf({ path, local }: GetOperands): LocalPlace {
   const own = path.names.at(-1) ?? Buffer.alloc(0);
   if (local === undefined) return { folder: '.', name: own };
-  const isFolder = local.endsWith('/') || (statSync(local, { throwIfNoEntry: false })?.isDirectory() ?? false);
-  return isFolder ? { folder: local, name: own } : { folder: dirname(local), name: Buffer.from(basename(local)) };
+  if (isFolder(local)) return { folder: local, name: own };
+  const folder = local.endsWith('/') ? local : dirname(local);
+  if (folder !== local && isFolder(folder)) return { folder, name: Buffer.from(basename(local)) };
+  throw localFailure(`${folder}: there is no such folder to put the file into; make it first (mkdir -p)`);
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch (error) {
+    throw localFailure(path, error);
+  }
 }
 
 function policyOf(

@@ -340,6 +340,28 @@ describe('a name that is taken', () => {
     expect(await fetch('fail')).toMatchObject({ code: 1 });
   });
 
+  test('of a folder that is not here: exit 1 before the server is asked, and only -r makes folders', async () => {
+    await writeFile(join(served, 'f'), 'theirs');
+    await mkdir(join(served, 'tree'));
+    await writeFile(join(here, 'file'), 'ours');
+    for (const [local, missing] of [
+      ['new/dir/x', 'new/dir'],
+      ['new/', 'new/'],
+      ['file/x', 'file'],
+    ] as const) {
+      const ran = await get({ port: 1, path: 'f', local: join(here, local) });
+      const words = 'there is no such folder to put the file into; make it first (mkdir -p)';
+      expect([ran.code, ran.stderr]).toEqual([1, `${join(here, missing)}: ${words}\n`]);
+    }
+    const flags = { recursive: 'true' };
+    expect(await get({ port: server.port, path: 'f', local: join(here, 'new/x'), flags })).toMatchObject({ code: 1 });
+    expect(await readdir(here)).toEqual(['file']);
+    expect(await get({ port: server.port, path: 'tree', local: join(here, 'new/dir'), flags })).toMatchObject({
+      code: 0,
+    });
+    expect(await readdir(join(here, 'new'))).toEqual(['dir']);
+  });
+
   test('here by a folder, or by what is no file: exit 1, and it stays', async () => {
     await writeFile(join(served, 'f'), 'theirs');
     await mkdir(join(here, 'd', 'f'), { recursive: true });
