@@ -90,10 +90,8 @@ describe('a stop', () => {
     await using idle = await Peer.connect(daemon.port);
     await idle.ask('PING');
     await using reader = await Peer.connect(daemon.port);
-    reader.socket.pause();
     reader.socket.write('GET large\r\nPING\r\n');
-    // The first bytes are here: the transfer is under way.
-    await new Promise((resolve) => reader.socket.once('readable', resolve));
+    await reader.firstBytes();
     daemon.process.kill('SIGTERM');
     await daemon.record('draining');
     expect((await idle.take(1))[0]?.line).toBe('ERR SHUTDOWN retry=later: the server stops');
@@ -138,12 +136,13 @@ describe('a transfer', () => {
   test('of a file that shrinks is cut by a reset, and never padded', async () => {
     const root = await library('shrinks');
     for (const command of ['GET', 'CAT']) {
-      await writeFile(join(root, 'large'), seededBytes(32 * MiB, 23));
+      await writeFile(join(root, 'large'), '');
+      // Sparse, and more than all buffers on the way hold.
+      await truncate(join(root, 'large'), 1024 * MiB);
       await using daemon = await startDaemon('file-server', ['--root', root]);
       await using peer = await Peer.connect(daemon.port);
-      peer.socket.pause();
       peer.socket.write(`${command} large\r\n`);
-      await new Promise((resolve) => peer.socket.once('readable', resolve));
+      await peer.firstBytes();
       await truncate(join(root, 'large'), 1024);
       peer.socket.resume();
       await peer.gone();
