@@ -1,10 +1,12 @@
 /** The fleet under a real pm2, as `pnpm start` and its siblings run it. */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Daemon, repository } from './support/daemon.ts';
@@ -271,6 +273,28 @@ describe('places', { concurrent: true, timeout: PATIENCE_MS }, () => {
     } finally {
       await pm2('kill');
     }
+  });
+
+  test('a file server that shows nothing without a token is up, and it is said what was not looked at', async ({
+    expect,
+  }) => {
+    const tokens = join(await mkdtemp(join(tmpdir(), 'tokens-')), 'tokens');
+    await writeFile(tokens, `sha256:${createHash('sha256').update('open-sesame').digest('hex')}\n`, { mode: 0o600 });
+    await using fleet = await TestFleet.create({ env: { FILE_SERVER_AUTH: 'all', FILE_SERVER_TOKEN_FILE: tokens } });
+    const target = `127.0.0.1:${fleet.port('file-server')}`;
+    const note =
+      'file-server: it answers, and shows its files to nobody without a token; ' +
+      `to see whether they can be read: file-server probe ${target} --token-file FILE\n`;
+    const started = await fleet.run(['start']);
+    expect([started.code, started.stderr]).toEqual([0, '']);
+    expect(started.stdout).toMatch(/^file-server .* ok +\d/m);
+    expect(started.stdout).toContain(note);
+    const status = await fleet.run(['status']);
+    expect([status.code, status.stdout.includes(note)]).toEqual([0, true]);
+    const shown = await fleet.run(['status'], { SMALL_SERVERS_FILE_TOKEN: 'open-sesame' });
+    expect([shown.code, shown.stdout.includes('token')]).toEqual([0, false]);
+    await fleet.run(['stop']);
+    await rm(dirname(tokens), { recursive: true });
   });
 
   test('a path too long for any socket below it: run/ is elsewhere, and everything works', async ({ expect }) => {

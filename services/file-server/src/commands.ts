@@ -81,7 +81,7 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
     for (;;) {
       // Above n only in search of a path to end on, which is as good as always the first.
       const limit = left > 0 ? Math.min(left, LIST_PAGE_ENTRIES) : LIST_PAGE_ENTRIES;
-      const page = await session.context.store.list(path, { after, limit, depth });
+      const page = await session.context.store.list(path, { after, limit, depth, reader: session });
       let text = '';
       let listed = 0;
       let ends = false;

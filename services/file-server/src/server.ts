@@ -23,8 +23,6 @@ import { Turn } from './turn.ts';
 /** Content under way, all connections together: 32 MiB. Ten transfers at full speed; those beyond go on in small blocks. */
 const MAX_BLOCKS = 32;
 
-/** An upload of which nothing more arrived for so long is given up; a week's end and a holiday fit in. */
-const KEEP_PARTIAL_MS = 4 * 24 * 3_600_000;
 const MAX_KEPT_PARTIALS = 1_000;
 const MAX_DIGESTS = 20_000;
 
@@ -40,7 +38,14 @@ export async function createServer(context: ServiceContext<typeof settings>): Pr
   const turn = new Turn(monotonicMs);
   const store = await openStore(config, turn);
   log.info({ event: 'store-opened', root: config.root, ...store.describe() }, `${config.root} is served`);
-  return serveStore(context, store, monotonicMs, turn);
+  const service = await serveStore(context, store, monotonicMs, turn);
+  return {
+    ...service,
+    reconfigure: (next) => {
+      store.keepPartialsFor(next.keepUploadsMs);
+      service.reconfigure?.(next);
+    },
+  };
 }
 
 /** A client that comes back for its upload is believed when the connection before it was silent for so long. */
@@ -49,7 +54,7 @@ const HOLDER_IDLE_MS = 5_000;
 const monotonicMs = (): number => performance.now();
 
 function openStore(
-  { root, writable, maxFileSizeBytes, maxTotalSizeBytes }: FileConfig,
+  { root, writable, maxFileSizeBytes, maxTotalSizeBytes, keepUploadsMs }: FileConfig,
   turn: Turn,
 ): Promise<DiskStore> {
   return openDiskStore({
@@ -58,7 +63,7 @@ function openStore(
     writable,
     maxFileBytes: maxFileSizeBytes,
     maxTotalBytes: maxTotalSizeBytes,
-    keepPartialMs: KEEP_PARTIAL_MS,
+    keepPartialMs: keepUploadsMs,
     maxKeptPartials: MAX_KEPT_PARTIALS,
     holderIdleMs: HOLDER_IDLE_MS,
     maxDigests: MAX_DIGESTS,

@@ -181,6 +181,10 @@ export class Session implements TcpHandler {
     return this.#working || this.#receiving !== undefined;
   }
 
+  isWorking(): boolean {
+    return this.#working && this.connection.unsentBytes === 0;
+  }
+
   onDrain(): void {
     this.#draining = true;
     if (!this.isBusy() && this.#closing === undefined) this.#sayShutdown();

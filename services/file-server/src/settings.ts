@@ -46,6 +46,12 @@ export const settings = {
     group: 'Limits',
     help: 'bytes that all files below the root may have together',
   }),
+  keepUploadsMs: setting(duration({ min: 1_000, off: true }), {
+    default: 4 * 24 * 3_600_000,
+    group: 'Limits',
+    help: 'time after which an upload that was cut and not resumed is deleted; off keeps the newest 1000',
+    live: true,
+  }),
   maxFilesPerConnection: setting(count({ off: true }), {
     default: 0,
     group: 'Limits',

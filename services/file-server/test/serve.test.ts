@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { runProgram, startDaemon } from '../../../test/support/daemon.ts';
 import { seededBytes } from '../../../test/support/splits.ts';
 import { Peer } from './support/peer.ts';
@@ -90,10 +90,8 @@ describe('a stop', () => {
     await using idle = await Peer.connect(daemon.port);
     await idle.ask('PING');
     await using reader = await Peer.connect(daemon.port);
-    reader.socket.pause();
     reader.socket.write('GET large\r\nPING\r\n');
-    // The first bytes are here: the transfer is under way.
-    await new Promise((resolve) => reader.socket.once('readable', resolve));
+    await reader.firstBytes();
     daemon.process.kill('SIGTERM');
     await daemon.record('draining');
     expect((await idle.take(1))[0]?.line).toBe('ERR SHUTDOWN retry=later: the server stops');
@@ -138,12 +136,13 @@ describe('a transfer', () => {
   test('of a file that shrinks is cut by a reset, and never padded', async () => {
     const root = await library('shrinks');
     for (const command of ['GET', 'CAT']) {
-      await writeFile(join(root, 'large'), seededBytes(32 * MiB, 23));
+      await writeFile(join(root, 'large'), '');
+      // Sparse, and more than all buffers on the way hold.
+      await truncate(join(root, 'large'), 1024 * MiB);
       await using daemon = await startDaemon('file-server', ['--root', root]);
       await using peer = await Peer.connect(daemon.port);
-      peer.socket.pause();
       peer.socket.write(`${command} large\r\n`);
-      await new Promise((resolve) => peer.socket.once('readable', resolve));
+      await peer.firstBytes();
       await truncate(join(root, 'large'), 1024);
       peer.socket.resume();
       await peer.gone();
@@ -257,6 +256,30 @@ describe('tokens', () => {
     await using last = await Peer.connect(daemon.port);
     expect((await last.ask('AUTH second')).line).toBe('OK');
   });
+});
+
+test('uploads that were cut are deleted after --keep-uploads, which a reload can change', async () => {
+  const root = await library('kept');
+  const config = join(folder, 'kept.json');
+  await writeFile(config, '{ "file-server": { "keep-uploads": "off" } }');
+  await using daemon = await startDaemon('file-server', ['--root', root, '--writable', '--config', config]);
+  await using cut = await Peer.connect(daemon.port);
+  cut.socket.write('PUT up 2000000\nthe first bytes');
+  const [sent] = await cut.take(1);
+  cut.socket.resetAndDestroy();
+  await daemon.record('transfer', 1, ({ outcome }) => outcome === 'suspended');
+  const kept = (): Promise<readonly string[]> => readdir(join(root, '.small-servers'));
+  expect(await kept()).toHaveLength(2);
+
+  await writeFile(config, '{ "file-server": { "keep-uploads": "1s" } }');
+  daemon.process.kill('SIGHUP');
+  expect(await daemon.record('config-reloaded')).toMatchObject({
+    changed: [{ name: 'keep-uploads', from: 'off', to: '1s' }],
+    needsRestart: [],
+  });
+  await vi.waitFor(async () => expect(await kept()).toEqual([]), 20_000);
+  await using again = await Peer.connect(daemon.port);
+  expect((await again.ask(`RESUME ${/id=(\S+)/.exec(sent?.line ?? '')?.[1]}`)).line).toMatch(/^ERR NOTFOUND /);
 });
 
 test('a root that may only be read serves, and takes no changes', async () => {

@@ -1,7 +1,7 @@
 /** What a session answers, on a store in memory and without a socket: the words, their order, and what ends it. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { everySplit, seededBytes } from '../../../test/support/splits.ts';
 import { verbs } from '../src/protocol/verbs.ts';
 import { findToken, parseTokens } from '../src/tokens.ts';
@@ -823,6 +823,27 @@ describe('a stop', () => {
     expect(wire.session.isBusy()).toBe(false);
     expect(String(store.content('hello.txt'))).toBe('hello\n');
   });
+});
+
+test('pages of a listing are asked for in the name of the session, so that they cost less than listings', async () => {
+  const store = library();
+  const list = vi.spyOn(store, 'list');
+  const wire = new Wire(store);
+  await answersTo(wire, 'LIST / n=1\nLIST / n=1 after=docs\n');
+  expect(list.mock.calls.map(([, { reader }]) => reader)).toEqual([wire.session, wire.session]);
+});
+
+test('a peer waits for us while a command is worked on, and not while it does not take what it asked for', async () => {
+  const store = library();
+  store.put('large', Buffer.alloc(1024 * 1024));
+  const wire = new Wire(store);
+  wire.send('SUM large\n');
+  expect(wire.session.isWorking()).toBe(true);
+  await wire.settle();
+  expect([wire.session.isWorking(), wire.lines.length]).toEqual([false, 1]);
+  wire.takeNothing();
+  await answersTo(wire, 'GET large\n');
+  expect([wire.session.isWorking(), wire.session.isBusy()]).toEqual([false, true]);
 });
 
 describe('limits', () => {

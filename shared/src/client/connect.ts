@@ -25,6 +25,8 @@ export function connectionError(endpoint: Endpoint, cause: unknown): AppError {
 /**
  * Connects, without Nagle's delay. `options` are those of the socket itself, such as `onread`.
  *
+ * @param timeoutMs 0 leaves it to the system, which tries for some two minutes
+ *
  * @throws AppError CONNECTION_REFUSED, CONNECTION_TIMED_OUT, HOST_UNREACHABLE, NAME_NOT_FOUND, CONNECTION_LOST
  */
 export async function connectTcp(
@@ -34,13 +36,14 @@ export async function connectTcp(
   options: SocketConstructorOpts = {},
 ): Promise<Socket> {
   const socket = connect({ ...options, ...endpoint, noDelay: true });
-  const deadline = AbortSignal.timeout(Math.ceil(timeoutMs));
+  const deadline = timeoutMs === 0 ? undefined : AbortSignal.timeout(Math.ceil(timeoutMs));
+  const signals = [deadline, signal].filter((one) => one !== undefined);
   try {
-    await once(socket, 'connect', { signal: signal ? AbortSignal.any([deadline, signal]) : deadline });
+    await once(socket, 'connect', { signal: AbortSignal.any(signals) });
     return socket;
   } catch (error) {
     socket.destroy();
-    if (deadline.aborted) {
+    if (deadline?.aborted) {
       const message = `${formatHostPort(endpoint)}: no answer in ${timeoutMs} ms; a firewall may drop what is sent there`;
       throw new AppError('CONNECTION_TIMED_OUT', message, { cause: error });
     }

@@ -53,6 +53,14 @@ export function formatStates(columns: readonly Column[], states: readonly Servic
   );
 }
 
+/** One line for each service of which there is more to know than that it serves. */
+export function formatNotes(states: readonly ServiceState[]): string {
+  return states
+    .filter(({ note }) => note !== undefined)
+    .map(({ service, note }) => `${service.name}: ${note}\n`)
+    .join('');
+}
+
 /** One line for each service that does not serve. */
 export function formatTroubles(states: readonly ServiceState[]): string {
   return states

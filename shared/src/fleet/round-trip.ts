@@ -36,13 +36,24 @@ export function fillIn(template: string, target: { readonly host: string; readon
   return template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
-/** One exchange, in milliseconds; throws an Error whose message says what the client command said. */
-export async function makeRoundTrip({ app, manifest }: FleetService, listener: Listener): Promise<number> {
+export interface RoundTrip {
+  readonly roundTripMs: number;
+  /** What the client command has to say of it. */
+  readonly note: string | undefined;
+}
+
+/** One exchange; throws an Error whose message says what the client command said. */
+export async function makeRoundTrip({ app, manifest }: FleetService, listener: Listener): Promise<RoundTrip> {
   const target = reachable(listener);
   const args = (manifest.check ?? []).map((part) => fillIn(part, target));
   try {
     const { stdout } = await execFileAsync(app.interpreter, [app.script, ...args], { timeout: CHECK_TIMEOUT_MS });
-    return Number(valueAt(JSON.parse(stdout), manifest.latency ?? ''));
+    const said: unknown = JSON.parse(stdout);
+    const note = manifest.note === undefined ? undefined : valueAt(said, manifest.note);
+    return {
+      roundTripMs: Number(valueAt(said, manifest.latency ?? '')),
+      note: typeof note === 'string' ? note : undefined,
+    };
   } catch (error) {
     const { stderr = '', stdout = '', message } = error as { stderr?: string; stdout?: string; message: string };
     throw new Error(stderr.trim() || stdout.trim() || message, { cause: error });

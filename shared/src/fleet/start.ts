@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodes } from '../errors.ts';
 import { askConfiguration, whyTaken } from './configured-address.ts';
 import { lastLines, sizeBytes } from './log-tail.ts';
-import { formatStates, startColumns } from './report.ts';
+import { formatNotes, formatStates, startColumns } from './report.ts';
 import { inspect, type ServiceState } from './state.ts';
 import type { SupervisedProcess, Supervisor } from './supervisor.ts';
 import type { FleetService, Workspace } from './workspace.ts';
@@ -34,6 +34,7 @@ export async function start({ workspace, supervisor, print, complain }: FleetCon
 
   const states = await waitUntilUp(workspace, supervisor, services);
   print(formatStates(startColumns, states, Date.now()));
+  print(formatNotes(states));
   const failed = states.filter(({ trouble }) => trouble !== undefined);
   for (const state of failed) complain(await explain(state, logEnds.get(state.service.name) ?? 0));
   await giveUpOn(supervisor, failed);

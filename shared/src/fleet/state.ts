@@ -12,6 +12,8 @@ export interface ServiceState {
   readonly readiness: Readiness | undefined;
   /** Milliseconds of one real exchange. */
   readonly roundTripMs: number | undefined;
+  /** What there is to know of that exchange. */
+  readonly note?: string | undefined;
   /** Why it does not serve, in a few words; `undefined` when it does. */
   readonly trouble: string | undefined;
 }
@@ -34,8 +36,8 @@ export async function inspect(
   if (listener === undefined)
     return { ...nothing, readiness, roundTripMs: readiness.lastExchangeMs, trouble: undefined };
   try {
-    const roundTripMs = await makeRoundTrip(service, listener);
-    return { service, process, readiness, roundTripMs, trouble: undefined };
+    const { roundTripMs, note } = await makeRoundTrip(service, listener);
+    return { service, process, readiness, roundTripMs, note, trouble: undefined };
   } catch (error) {
     return { ...nothing, readiness, trouble: (error as Error).message };
   }

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodes } from '../errors.ts';
 import { lookAt } from './look.ts';
-import { formatStates, formatTroubles, statusColumns } from './report.ts';
+import { formatNotes, formatStates, formatTroubles, statusColumns } from './report.ts';
 import { adminSocketPath } from './round-trip.ts';
 import type { FleetContext } from './start.ts';
 import { inspect } from './state.ts';
@@ -19,6 +19,7 @@ export async function status({ workspace, supervisor, print, complain }: FleetCo
   const after = await lookAtAll(workspace);
   const states = await Promise.all(workspace.services.map((service) => inspect(workspace, service, processes)));
   print(formatStates(statusColumns, states, Date.now()));
+  print(formatNotes(states));
   const traffic = formatTraffic(
     [...after].map(([name, now]) => {
       const earlier = before.get(name);

@@ -30,6 +30,8 @@ interface ServiceManifest {
   readonly check?: readonly string[];
   /** Where the check's JSON has the round trip in milliseconds: keys separated by dots. */
   readonly latency?: string;
+  /** Where it may have a sentence for the person at the keyboard, such as what could not be checked; as `latency`. */
+  readonly note?: string;
   /** What a person may paste into a shell to talk to it. */
   readonly try: string;
 }

@@ -45,6 +45,8 @@ export interface TcpHandler {
    * of something, by a limit or at the end of a drain, is reset.
    */
   isBusy?(): boolean;
+  /** True while the peer can do nothing but wait for us: that makes it neither idle nor slow. */
+  isWorking?(): boolean;
   /** A stop has begun: what is under way may end, and nothing new should begin. */
   onDrain?(): void;
   /** After the last event, whatever the reason. */
@@ -215,15 +217,16 @@ export class Connection implements TcpConnection {
 
   /** Ends it now, whatever waits to be sent. */
   abort(reason: CloseReason): void {
-    this.#cut(reason, this.#isBusy());
+    // After a fault it is in the middle of something, for all that is known.
+    this.#cut(reason, this.#says('isBusy', true));
   }
 
-  #isBusy(): boolean {
+  /** What the service answers; `afterFault` where it fails to. */
+  #says(question: 'isBusy' | 'isWorking', afterFault: boolean): boolean {
     try {
-      return this.#handler?.isBusy?.() === true;
+      return this.#handler?.[question]?.() === true;
     } catch {
-      // In the middle of something, for all that is known.
-      return true;
+      return afterFault;
     }
   }
 
@@ -254,7 +257,7 @@ export class Connection implements TcpConnection {
       this.#reading.shrink();
     }
     this.#judgeRate(nowMs, limits);
-    if (idleTimeoutMs > 0 && nowMs - this.#movedAtMs >= idleTimeoutMs) {
+    if (idleTimeoutMs > 0 && nowMs - this.#movedAtMs >= idleTimeoutMs && !this.#says('isWorking', false)) {
       this.abort(waiting ? 'write-stalled' : 'idle');
     } else if (maxLifetimeMs > 0 && nowMs - this.#openedAtMs >= maxLifetimeMs) {
       this.abort('lifetime');
@@ -268,7 +271,7 @@ export class Connection implements TcpConnection {
     const enough = this.#moved - this.#windowMoved >= (minRateBytes * RATE_WINDOW_MS) / 1000;
     const over = nowMs - this.#windowStartedMs >= RATE_WINDOW_MS;
     if (enough) this.#slow = false;
-    else if (over) this.#slow = true;
+    else if (over) this.#slow = !this.#says('isWorking', false);
     if (!over) return;
     this.#windowStartedMs = nowMs;
     this.#windowMoved = this.#moved;

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { formatAge, formatStates, formatTroubles, startColumns, statusColumns } from '../../src/fleet/report.ts';
+import {
+  formatAge,
+  formatNotes,
+  formatStates,
+  formatTroubles,
+  startColumns,
+  statusColumns,
+} from '../../src/fleet/report.ts';
 import type { ServiceState } from '../../src/fleet/state.ts';
 
 const NOW_MS = 1_000_000;
@@ -48,6 +55,8 @@ describe('the table', () => {
   test('what is wrong is one line a service, and nothing where all is well', () => {
     expect(formatTroubles([serving, missing])).toBe('echo-tcp: not started\n');
     expect(formatTroubles([serving])).toBe('');
+    expect(formatNotes([{ ...serving, note: 'and more' }, missing])).toBe('echo-tcp: and more\n');
+    expect(formatNotes([serving])).toBe('');
   });
 });
 

@@ -53,6 +53,25 @@ describe.each(modes)('time limits, reading by %s', (io) => {
     await client.end();
   });
 
+  test.each([
+    ['idle', { idleTimeoutMs: IDLE_MS }],
+    ['too-slow', { minRateBytes: 100, slowPeers: 'close' }],
+  ] as const)('a peer that waits for a service at work is not %s, before the work is done', async (reason, limits) => {
+    let working = true;
+    await using harness = await Harness.start({ io, idleTimeoutMs: 0, ...limits }, (connection) => ({
+      onBytes: (bytes) => connection.write(bytes),
+      isWorking: () => working,
+    }));
+    await using client = await served(harness);
+    harness.look();
+    for (let round = 0; round < 10; round++) harness.pass(IDLE_MS);
+    expect(harness.events('connection-closed')).toEqual([]);
+    working = false;
+    harness.pass(IDLE_MS);
+    expect(await harness.record('connection-closed')).toMatchObject({ reason });
+    await client.end();
+  });
+
   test('a peer that never reads what it is sent is closed as write-stalled after the idle time', async () => {
     await using harness = await Harness.start({ io, idleTimeoutMs: IDLE_MS });
     await using client = await stalled(harness);

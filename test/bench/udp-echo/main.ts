@@ -2,20 +2,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { placeOnCores } from '../support/cores.ts';
-import { describeMachine, readMachine } from '../support/machine.ts';
-import { type BenchOptions, choosePeers } from '../support/options.ts';
-import { type CaseFigures, type LoadCase, measureThroughput } from '../support/throughput.ts';
-import {
-  judgeLead,
-  judgeRatio,
-  renderCase,
-  renderDisturbance,
-  renderVerdicts,
-  showProgress,
-  type Verdict,
-} from '../support/throughput-report.ts';
-import { Workspace } from '../support/workspace.ts';
+import { runEchoBench } from '../support/echo-bench.ts';
+import type { BenchOptions } from '../support/options.ts';
+import type { CaseFigures, LoadCase } from '../support/throughput.ts';
+import { judgeLead, judgeRatio, renderVerdicts, type Verdict } from '../support/throughput-report.ts';
 import { echoPeers, OUR_PEERS, PLAIN_PEER, REFERENCE_PEER } from './peers.ts';
 
 const loadCases: readonly LoadCase[] = [
@@ -25,35 +15,20 @@ const loadCases: readonly LoadCase[] = [
   { name: '1400 B x 1 flow', load: [1, 1400], targetRatio: 0.9 },
 ];
 
-export async function run(options: BenchOptions): Promise<void> {
-  const chosen = choosePeers(echoPeers, options, REFERENCE_PEER);
-  using workspace = new Workspace();
-  const placement = placeOnCores();
-  const machine = readMachine(new Date());
-  const write = (text: string) => process.stdout.write(options.json ? '' : text);
-  write(`${describeMachine(machine)}; ${placement.description}\n`);
-  write(`${options.rounds} rounds of ${options.seconds} s; ratio: to ${REFERENCE_PEER} in the same round\n`);
-
+export function run(options: BenchOptions): Promise<void> {
   const setup = {
-    peers: chosen,
+    peers: echoPeers,
     referencePeer: REFERENCE_PEER,
     cases: loadCases,
     loadSource: fileURLToPath(new URL('load.c', import.meta.url)),
     freePort: freeUdpPort,
     isReady: answersUdp,
   };
-  const cases = await measureThroughput(workspace, placement, setup, options, showProgress);
-  showProgress('');
-  for (const figures of cases) write(`\n${figures.case.name}\n\n${renderCase(figures)}${renderDisturbance(figures)}`);
-
-  const verdicts = judge(cases);
-  write(`\nTargets\n\n${renderVerdicts(verdicts)}`);
-  if (options.json) {
-    const report = { bench: 'udp-echo', machine, placement: placement.description, options, cases, verdicts };
-    process.stdout.write(
-      `${JSON.stringify(report, (_key, value) => (value instanceof Map ? Object.fromEntries(value) : value))}\n`,
-    );
-  }
+  return runEchoBench('udp-echo', options, setup, ({ cases, write }) => {
+    const verdicts = judge(cases);
+    write(`\nTargets\n\n${renderVerdicts(verdicts)}`);
+    return { verdicts };
+  });
 }
 
 function judge(cases: readonly CaseFigures[]): Verdict[] {

@@ -17,6 +17,7 @@ import {
   replyErrorOf,
 } from '../protocol/reply-parser.ts';
 import { mayPass, NotReached, Refusal, violation } from './failures.ts';
+import { patienceMs } from './patience.ts';
 
 /** Loopback and fast networks fill it; a read that takes more at a time costs less for each byte. */
 const READ_BUFFER_BYTES = 1024 * 1024;
@@ -34,13 +35,13 @@ export interface Exchange {
   accept(reply: Reply): 'done' | 'more' | PayloadSink;
   /** It did not come to its end. Called once, and never after `done`. */
   fail(error: Error): void;
-  /** How long the server may be silent over this request, if that is longer than otherwise. */
-  readonly patienceMs?: number | undefined;
+  /** What the server reads, or brings to its disk, before it answers, and meanwhile says nothing. */
+  readonly workBytes?: number | undefined;
 }
 
 export interface ConnectionOptions {
   readonly endpoint: Endpoint;
-  /** To connect, and for any time in which nothing moves while something is awaited. */
+  /** To connect, and for any time in which nothing moves while something is awaited; 0 for no limit. */
   readonly timeoutMs: number;
   /** Sent first of all, if there is one. */
   readonly token?: string | undefined;
@@ -54,7 +55,7 @@ export class Connection {
   readonly #timeoutMs: number;
   readonly #decoder: CountedPayloadDecoder;
   readonly #awaited: Exchange[] = [];
-  readonly #watch: NodeJS.Timeout;
+  readonly #watch: NodeJS.Timeout | undefined;
   #outgoing: (string | Uint8Array)[] = [];
   /** Requests that wait for the end of a payload that is written bit by bit; `undefined` when none is. */
   #behindStream: { line: string; exchange: Exchange; payload: Uint8Array | undefined }[] | undefined;
@@ -91,6 +92,7 @@ export class Connection {
     socket.on('error', (error) => this.destroy(connectionError(endpoint, error)));
     socket.on('end', () => this.destroy(this.#lost()));
     socket.on('close', () => this.destroy(this.#lost()));
+    if (timeoutMs === 0) return;
     this.#watch = setInterval(() => this.#lookForStall(), Math.max(1, timeoutMs / LOOKS_PER_TIMEOUT));
   }
 
@@ -124,10 +126,10 @@ export class Connection {
   }
 
   /** A request of one OK. @throws Refusal for an ERR, and what ends the connection */
-  ask(line: string, patienceMs?: number): Promise<OkReply> {
+  ask(line: string, workBytes?: number): Promise<OkReply> {
     const { promise, resolve, reject } = Promise.withResolvers<OkReply>();
     this.send(line, {
-      patienceMs,
+      workBytes,
       accept: (reply) => {
         if (reply.kind === 'error') reject(new Refusal(reply));
         else if (reply.kind === 'ok') resolve(reply);
@@ -265,11 +267,11 @@ export class Connection {
     const [exchange] = this.#awaited;
     const moved = this.#socket.bytesRead + this.#socket.bytesWritten - this.#socket.writableLength;
     const waiting = exchange !== undefined && !this.#decoder.paused;
-    const patienceMs = Math.max(this.#timeoutMs, exchange?.patienceMs ?? 0);
+    const limitMs = patienceMs(this.#timeoutMs, exchange?.workBytes ?? 0);
     if (moved !== this.#moved || !waiting) this.#movedAtMs = performance.now();
     this.#moved = moved;
-    if (performance.now() - this.#movedAtMs < patienceMs) return;
-    const message = `${this.target}: nothing moved for ${Math.round(patienceMs / 100) / 10} s`;
+    if (performance.now() - this.#movedAtMs < limitMs) return;
+    const message = `${this.target}: nothing moved for ${Math.round(limitMs / 100) / 10} s`;
     this.destroy(new AppError('CONNECTION_TIMED_OUT', message));
   }
 

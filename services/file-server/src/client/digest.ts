@@ -13,9 +13,6 @@ import { formatCrc32 } from './range.ts';
 const readAt = promisify(read);
 const CHUNK_BYTES = 1024 * 1024;
 
-/** A server that hashes a file says nothing meanwhile: it is given this rate before it counts as stalled. */
-const SLOWEST_HASH_BYTES_PER_MS = 10_000;
-
 const forms: Readonly<Record<DigestAlgorithm, RegExp>> = { crc32: /^[0-9a-f]{8}$/, sha256: /^[0-9a-f]{64}$/ };
 
 /** SUM. @throws Refusal, and what ends the connection */
@@ -25,8 +22,7 @@ export async function askDigest(
   algorithm: DigestAlgorithm,
   sizeBytes: number,
 ): Promise<string> {
-  const patienceMs = 30_000 + sizeBytes / SLOWEST_HASH_BYTES_PER_MS;
-  const { fields } = await connection.ask(`SUM ${wirePath(path)} alg=${algorithm}`, patienceMs);
+  const { fields } = await connection.ask(`SUM ${wirePath(path)} alg=${algorithm}`, sizeBytes);
   const digest = fields.get(algorithm);
   if (digest === undefined || !forms[algorithm].test(digest)) {
     const error = violation(connection.target, `a sum that is no ${algorithm}`);

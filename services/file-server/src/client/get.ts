@@ -10,7 +10,7 @@ import type { FilePath } from '../protocol/path.ts';
 import type { RemoteEntry } from '../protocol/reply-entry.ts';
 import { displayName, displayPath } from './display-name.ts';
 import { judgeExisting } from './existing.ts';
-import { about, errorFields, FailedFiles } from './failed-files.ts';
+import { about, errorFields } from './failed-files.ts';
 import { interrupted, localFailure, refused } from './failures.ts';
 import { askEntry, FetchJob } from './fetch.ts';
 import type { FetchPlan, FetchPolicy, FetchResult } from './fetch-plan.ts';
@@ -18,6 +18,7 @@ import { StreamFetch } from './fetch-stream.ts';
 import { fetchTree } from './fetch-tree.ts';
 import { type Job, Lanes } from './lanes.ts';
 import { formatBytes, TransferMeter } from './meter.ts';
+import { type FolderReport, runFolder } from './run-folder.ts';
 import { again, connector, withConnection } from './session.ts';
 import type { getSettings } from './settings.ts';
 import { TargetFolder } from './target-folder.ts';
@@ -32,12 +33,13 @@ type GetContext = ClientContext<typeof getSettings, GetOperands>;
 
 /** One file to a name here. */
 export async function fetchFile(context: GetContext): Promise<number> {
-  return saveFile(context, await askFile(context));
+  // What is wrong here is told before anybody else is asked.
+  const place = placeOf(context.operands);
+  return saveFile(context, place, await askFile(context));
 }
 
-async function saveFile(context: GetContext, entry: RemoteEntry): Promise<number> {
+async function saveFile(context: GetContext, { folder, name }: LocalPlace, entry: RemoteEntry): Promise<number> {
   const { config, operands, json, signal, print } = context;
-  const { folder, name } = placeOf(operands);
   const plan: FetchPlan = { path: operands.path, entry, folderNames: [], name };
   const target = new TargetFolder(folder);
   const meter = new TransferMeter();
@@ -72,18 +74,14 @@ export async function fetchToStandardOutput(context: GetContext): Promise<number
 
 /** A folder and what is in it, to a folder here. */
 export async function fetchFolder(context: GetContext): Promise<number> {
-  const { config, operands, json, signal, print, warn, terminal } = context;
+  const { config, operands, signal } = context;
   const { path, local } = operands;
   // Asked before anything is made here. A file is a tree of one.
   const top = await askPath(context);
-  if (top.kind === 'file') return saveFile(context, top);
+  if (top.kind === 'file') return saveFile(context, placeOf(operands), top);
   const target = new TargetFolder(local ?? path.names.at(-1)?.toString() ?? '.');
   const meter = new TransferMeter();
-  const failed = new FailedFiles(json ? () => {} : warn);
   const counts = { fetched: 0, kept: 0, skipped: 0 };
-  const record = (fields: object): void => {
-    if (json) print(`${JSON.stringify(fields)}\n`);
-  };
   const lanes = new Lanes({
     lanes: config.parallel,
     connect: connector(operands.endpoint, config, signal),
@@ -96,11 +94,9 @@ export async function fetchFolder(context: GetContext): Promise<number> {
     meter,
     ({ auto: 'large', each: 'each', never: 'never' } as const)[config.fsync],
   );
-  const wipe = showProgress({ terminal, fraction: () => meter.fraction, label: () => meter.label() });
-  const running = lanes.run();
   const options = { root: path, existing: config.existing, maxFiles: config.maxFiles, retries: config.retries };
-  try {
-    await fetchTree(lanes, options, policy, {
+  const find = ({ failed, record }: FolderReport): Promise<void> =>
+    fetchTree(lanes, options, policy, {
       planned: ({ sizeBytes }) => {
         meter.totalFiles += 1;
         meter.totalBytes += sizeBytes;
@@ -122,19 +118,8 @@ export async function fetchFolder(context: GetContext): Promise<number> {
         record(fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
       },
     });
-    meter.isOpen = false;
-  } catch (error) {
-    lanes.stop(error as Error);
-  } finally {
-    lanes.close();
-    await running;
-    wipe();
-    target.close();
-  }
-  record({ summary: { ...counts, failed: failed.count, bytes: meter.bytes, durationMs: Math.round(meter.elapsedMs) } });
-  if (!json) print(folderSentence(counts, failed.count, meter));
-  if (lanes.fatal !== undefined) throw about(displayPath(path), lanes.fatal);
-  return failed.count > 0 ? exitCodes.failed : exitCodes.success;
+  const sentence = (failed: number): string => folderSentence(counts, failed, meter);
+  return runFolder(context, { path, lanes, meter, counts, sentence, find }).finally(() => target.close());
 }
 
 async function askPath({ config, operands, signal }: GetContext): Promise<RemoteEntry> {
@@ -156,12 +141,32 @@ async function askFile(context: GetContext): Promise<RemoteEntry> {
   throw about(displayPath(context.operands.path), refused('ISDIR', 'it is a folder; give -r for what is in it'));
 }
 
-/** LOCAL may be a folder, a name, or left out. */
-function placeOf({ path, local }: GetOperands): { folder: string; name: Buffer } {
+interface LocalPlace {
+  readonly folder: string;
+  readonly name: Buffer;
+}
+
+/**
+ * LOCAL may be a folder, a name, or left out. One file makes no folders, as with cp and curl: one that is missing is
+ * likelier misspelt than wanted.
+ *
+ * @throws AppError LOCAL_FILE_FAILED
+ */
+function placeOf({ path, local }: GetOperands): LocalPlace {
   const own = path.names.at(-1) ?? Buffer.alloc(0);
   if (local === undefined) return { folder: '.', name: own };
-  const isFolder = local.endsWith('/') || (statSync(local, { throwIfNoEntry: false })?.isDirectory() ?? false);
-  return isFolder ? { folder: local, name: own } : { folder: dirname(local), name: Buffer.from(basename(local)) };
+  if (isFolder(local)) return { folder: local, name: own };
+  const folder = local.endsWith('/') ? local : dirname(local);
+  if (folder !== local && isFolder(folder)) return { folder, name: Buffer.from(basename(local)) };
+  throw localFailure(`${folder}: there is no such folder to put the file into; make it first (mkdir -p)`);
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch (error) {
+    throw localFailure(path, error);
+  }
 }
 
 function policyOf(

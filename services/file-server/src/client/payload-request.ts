@@ -24,9 +24,8 @@ export class PayloadRequest implements Exchange {
   #isAwaited = false;
   /** Set when ERR came: what is left of the payload need not be sent. */
   refusal: Refusal | undefined;
-
-  /** Set when all is sent: then the server brings it to its disk, and says nothing meanwhile. */
-  patienceMs: number | undefined;
+  /** Set when all is sent: the server brings it to its disk before it says OK. */
+  workBytes: number | undefined;
 
   constructor() {
     this.#sent.promise.catch(() => {});

@@ -16,8 +16,8 @@ export const put = clientCommand({
     ['tar c . | file-server put 127.0.0.1:7021 - backup.tar', 'from standard input'],
   ],
   epilogue:
-    'What is cut is kept by the server for some days, and the same command goes on behind it, as long as the file is ' +
-    'the same. A name appears on the server when all of the file is there.\n\n' +
+    'What is cut is kept by the server, by default for four days, and the same command goes on behind it, as long as ' +
+    'the file is the same. A name appears on the server when all of the file is there.\n\n' +
     'Exit codes: 0 everything is there, 1 something is not, 78 bad usage.',
   parseOperands: ([target, local = '', path], problems, { encoded, recursive }) => {
     const endpoint = parseTarget(target, problems);

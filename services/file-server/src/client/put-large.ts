@@ -19,10 +19,6 @@ import type { UploadKey } from './upload-notes.ts';
 const readAt = promisify(read);
 const CHUNK_BYTES = 1024 * 1024;
 
-/** A server flushes what it has to its disk before it says OK. */
-const COMMIT_MS = 30_000;
-const COMMIT_BYTES_PER_MS = 10_000;
-
 export class LargePut {
   readonly #plan: PutPlan;
   readonly #policy: PutPolicy;
@@ -189,7 +185,7 @@ export class LargePut {
       this.#countedBytes += bytes.length;
     }
     await next;
-    request.patienceMs = COMMIT_MS + end / COMMIT_BYTES_PER_MS;
+    request.workBytes = end;
   }
 
   async #read(descriptor: number, buffer: Buffer, offset: number, end: number): Promise<Buffer> {

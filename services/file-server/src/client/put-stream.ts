@@ -31,6 +31,7 @@ export async function putStream(
     onBytes(chunk.length);
   }
   await connection.write(LAST_CHUNK);
+  request.workBytes = bytes;
   connection.endStream();
   const { sizeBytes, sha256, etag } = await request.stored;
   const ours = digest.finish();

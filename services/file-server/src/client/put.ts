@@ -7,7 +7,7 @@ import { exitCodes } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';
 import { chooseSha256 } from '../store/sha256.ts';
 import { displayPath } from './display-name.ts';
-import { about, errorFields, FailedFiles } from './failed-files.ts';
+import { about, errorFields } from './failed-files.ts';
 import { interrupted, localFailure } from './failures.ts';
 import { figures } from './get.ts';
 import { Lanes } from './lanes.ts';
@@ -17,7 +17,8 @@ import { PutJob } from './put-job.ts';
 import type { PutPlan, PutPolicy, PutResult } from './put-plan.ts';
 import { cutStream, putStream } from './put-stream.ts';
 import { putTree } from './put-tree.ts';
-import { again, connector, keepOpen, withConnection } from './session.ts';
+import { type FolderReport, runFolder } from './run-folder.ts';
+import { again, closing, connector, type KeptConnection, keepOpen, withConnection } from './session.ts';
 import type { putSettings } from './settings.ts';
 import { UploadNotes, uploadNotesFolder } from './upload-notes.ts';
 
@@ -78,30 +79,33 @@ export async function putStandardInput(context: PutContext): Promise<number> {
 
 /** A folder and what is in it. */
 export async function putFolder(context: PutContext): Promise<number> {
-  const { config, operands, json, signal, print, warn, terminal } = context;
+  const { config, operands, signal } = context;
   const { path, local, endpoint } = operands;
   if (statSync(local, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw localFailure(`${local}: it is no folder`);
   const connect = keepOpen(connector(endpoint, config, signal));
+  return closing(connect, async () => {
+    if (path.names.length > 0) {
+      await again({ retries: config.retries, signal }, async () => makeWithParents(await connect(), path)).catch(
+        (error) => {
+          throw about(displayPath(path), error);
+        },
+      );
+    }
+    return putInto(context, connect);
+  });
+}
+
+/** What is in a folder, into one that is there. */
+function putInto(context: PutContext, connect: KeptConnection): Promise<number> {
+  const { config, operands, signal } = context;
+  const { path, local } = operands;
   const meter = new TransferMeter();
-  const failed = new FailedFiles(json ? () => {} : warn);
   const counts = { stored: 0, same: 0, kept: 0, skipped: 0 };
-  const record = (fields: object): void => {
-    if (json) print(`${JSON.stringify(fields)}\n`);
-  };
-  if (path.names.length > 0) {
-    await again({ retries: config.retries, signal }, async () => makeWithParents(await connect(), path)).catch(
-      (error) => {
-        throw about(displayPath(path), error);
-      },
-    );
-  }
   const lanes = lanesOf(context, config.parallel);
   const policy = policyOf(context, meter);
-  const wipe = showProgress({ terminal, fraction: () => meter.fraction, label: () => meter.label() });
-  const running = lanes.run();
-  try {
-    await putTree(lanes, { root: path, localRoot: local, connect, retries: config.retries }, policy, {
+  const find = ({ failed, record }: FolderReport): Promise<void> =>
+    putTree(lanes, { root: path, localRoot: local, connect, retries: config.retries }, policy, {
       planned: (sizeBytes) => {
         meter.totalFiles += 1;
         meter.totalBytes += sizeBytes;
@@ -123,19 +127,8 @@ export async function putFolder(context: PutContext): Promise<number> {
         record(fileRecord(result));
       },
     });
-    meter.isOpen = false;
-  } catch (error) {
-    lanes.stop(error as Error);
-  } finally {
-    lanes.close();
-    await running;
-    wipe();
-    connect.close();
-  }
-  record({ summary: { ...counts, failed: failed.count, bytes: meter.bytes, durationMs: Math.round(meter.elapsedMs) } });
-  if (!json) print(folderSentence(counts, failed.count, meter));
-  if (lanes.fatal !== undefined) throw about(displayPath(path), lanes.fatal);
-  return failed.count > 0 ? exitCodes.failed : exitCodes.success;
+  const sentence = (failed: number): string => folderSentence(counts, failed, meter);
+  return runFolder(context, { path, lanes, meter, counts, sentence, find });
 }
 
 function lanesOf({ config, operands, signal }: PutContext, lanes: number): Lanes {

@@ -2,17 +2,21 @@
 import { choice, count, duration, text, toggle } from '@small-servers/shared/config/kinds';
 import { setting } from '@small-servers/shared/config/settings';
 
-const connectionSettings = {
-  timeoutMs: setting(duration(), {
+const reachSettings = {
+  timeoutMs: setting(duration({ off: true }), {
     default: 30_000,
     group: 'Request',
-    help: 'time to connect, and for which a transfer may stand still',
+    help: 'time to connect, and for which nothing may move; a second more for each 10 MB to hash or to store',
   }),
   tokenFile: setting(text({ allowed: 'the path of a readable file', placeholder: 'FILE', maxLength: 4_096 }), {
     default: '',
     group: 'Request',
     help: 'file with the token to show; also variable SMALL_SERVERS_FILE_TOKEN',
   }),
+} as const;
+
+const connectionSettings = {
+  ...reachSettings,
   encoded: setting(toggle(), {
     default: false,
     group: 'Request',
@@ -20,15 +24,16 @@ const connectionSettings = {
   }),
 } as const;
 
+const retries = setting(count({ min: 0, max: 1_000 }), {
+  default: 8,
+  group: 'Request',
+  help: 'further attempts when a connection is cut or the server is busy; progress earns them again',
+});
+
 /** For what may be asked twice without harm. */
-export const askSettings = {
-  ...connectionSettings,
-  retries: setting(count({ min: 0, max: 1_000 }), {
-    default: 8,
-    group: 'Request',
-    help: 'further attempts when a connection is cut or the server is busy; progress earns them again',
-  }),
-} as const;
+export const askSettings = { ...connectionSettings, retries } as const;
+
+export const probeSettings = { ...reachSettings, retries } as const;
 
 const recursive = setting(toggle(), {
   default: false,

@@ -33,7 +33,7 @@ export function uploadNotesFolder(environment: Readonly<Record<string, string | 
   return join(base, 'small-servers', 'uploads');
 }
 
-/** Servers give up what nobody goes on with long before that. */
+/** Servers give up what nobody goes on with long before that, unless told otherwise. */
 const FORGOTTEN_MS = 30 * 24 * 3_600_000;
 
 export class UploadNotes {

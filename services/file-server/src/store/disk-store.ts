@@ -47,7 +47,7 @@ export interface DiskStoreOptions {
   readonly maxFileBytes: number;
   /** Of all files and partial uploads together; 0 for no quota. */
   readonly maxTotalBytes: number;
-  /** What is left of an upload is removed when nothing was added to it for so long. */
+  /** What is left of an upload is removed when nothing was added to it for so long; 0 keeps it. */
   readonly keepPartialMs: number;
   /** Uploads that are kept for a RESUME at most; beyond it the oldest goes. */
   readonly maxKeptPartials: number;
@@ -311,7 +311,12 @@ export class DiskStore implements FileStore {
     });
   }
 
-  /** Removes what is left of uploads that nobody can resume; by itself at the start and every hour. */
+  /** As `keepPartialMs` of the options, from now on. */
+  keepPartialsFor(ms: number): void {
+    this.#uploads?.keepFor(ms);
+  }
+
+  /** Removes what is left of uploads that nobody can resume; by itself at the start and now and then. */
   sweep(): Promise<number> {
     return inProtocolWords(() => this.#writableUploads().sweep());
   }

@@ -1,37 +1,36 @@
 /**
  * One page of a listing: sorted by the bytes of the names, a directory before what it holds, whatever the number of
  * names. A directory gives its names in no order, so each page needs a look at all of them; the smallest few thousand
- * are kept meanwhile, and serve the next pages too as long as the directory stays as it is.
+ * are kept meanwhile, and serve other pages too (windows.ts).
  */
 import type { BigIntStats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { FileError } from '../protocol/codes.ts';
 import { decodePath, pathOf } from '../protocol/path.ts';
 import { hasCode } from './failures.ts';
 import { hiddenName, isHidden } from './names.ts';
 import type { FileOperations } from './operations.ts';
 import type { Place, Root } from './root.ts';
-import type { Entry, ListedEntry, ListPage, ListRequest } from './store.ts';
+import { Slots } from './slots.ts';
+import type { Entry, ListedEntry, ListPage, ListReader, ListRequest } from './store.ts';
+import { type Seen, type Window, Windows } from './windows.ts';
 
 /** Names of one directory that are in memory at a time. */
 export const WINDOW_NAMES = 8192;
+/** For a listing that goes on from page to page, and may go to the end: a directory is read less often for it. */
+const LATER_WINDOW_NAMES = 4 * WINDOW_NAMES;
 /** The same of each directory below the listed one: as many at once as the listing is deep. */
 const NESTED_WINDOW_NAMES = 2048;
-/** Windows that are kept for the next page. */
-const KEPT_WINDOWS = 4;
+/** Directories that are read at a time, whoever asks: each takes the processor, and memory for two windows. */
+const SCANS_AT_ONCE = 4;
+/** How many names are read before it is asked whether anybody still waits for them. */
+const NAMES_BETWEEN_LOOKS = 1024;
 /** How long the loop may be held up by entries that are in memory. */
 const SLICE_MS = 4;
 /** A page ends behind the entry whose path passes this: a path takes up to 9 KiB, an ordinary one some 30 bytes. */
 const MAX_PAGE_CHARACTERS = 256 * 1024;
 /** Entries that the disk is asked for at once. */
 const PARALLEL = 16;
-
-/** The smallest names of a directory that come after one, in order. */
-interface Window {
-  /** In latin1, as `FileOperations.names` gives them. */
-  readonly names: readonly string[];
-  /** There are names after these. */
-  readonly more: boolean;
-}
 
 export interface ListingHost {
   readonly root: Root;
@@ -42,16 +41,33 @@ export interface ListingHost {
   entryOf(stats: BigIntStats): Entry;
 }
 
+/** A listing that one reader goes through, as far as it came. */
+interface Course {
+  readonly key: string;
+  /** The last path that was given; undefined: it is over. */
+  readonly after: string | undefined;
+  /** A moment of the windows. */
+  readonly began: number;
+}
+
 export class Listing {
   readonly #host: ListingHost;
-  readonly #windows = new Map<string, Window>();
+  readonly #windows = new Windows();
+  readonly #scans = new Slots(SCANS_AT_ONCE);
+  /** Of each reader the listing that it asked for last. */
+  readonly #courses = new WeakMap<ListReader, Course>();
 
   constructor(host: ListingHost) {
     this.#host = host;
   }
 
   async page(names: readonly Buffer[], request: ListRequest): Promise<ListPage> {
-    const collector = new Collector(request.limit);
+    const { reader } = request;
+    const key = `${request.depth} ${pathOf(names).text}`;
+    const before = reader && this.#courses.get(reader);
+    const goesOn = before?.key === key && before.after !== undefined && before.after === request.after;
+    const began = goesOn ? before.began : this.#windows.moment();
+    const collector = new Collector(request.limit, { began, goesOn, reader });
     const after = request.after === undefined ? [] : decodePath(request.after).names;
     const place = await this.#host.root.directory(names);
     try {
@@ -59,7 +75,11 @@ export class Listing {
     } finally {
       place.close();
     }
-    return { entries: collector.entries, more: collector.more };
+    const { entries, more } = collector;
+    // Who asks on behind the end looks for what is new there.
+    const last = more ? entries.at(-1)?.path.text : undefined;
+    if (reader !== undefined) this.#courses.set(reader, { key, after: last, began });
+    return { entries, more };
   }
 
   async #collect(place: Place, names: readonly Buffer[], walk: Walk): Promise<void> {
@@ -84,11 +104,12 @@ export class Listing {
     after: Buffer | undefined,
     { prefix, collector }: Walk,
   ): AsyncGenerator<{ name: Buffer; entry: Entry }> {
-    const windowNames = prefix.length === 0 ? WINDOW_NAMES : Math.max(NESTED_WINDOW_NAMES, collector.wanted);
+    const topNames = collector.goesOn ? LATER_WINDOW_NAMES : WINDOW_NAMES;
+    const windowNames = prefix.length === 0 ? topNames : Math.max(NESTED_WINDOW_NAMES, collector.wanted);
     let last = after?.toString('latin1');
     let window: Window;
     do {
-      window = await this.#window(place, last, { windowNames, wanted: collector.wanted });
+      window = await this.#window(place, last, windowNames, collector);
       last = window.names.at(-1);
       for (let start = 0; start < window.names.length; start += PARALLEL) {
         const some = window.names.slice(start, start + PARALLEL).map((name) => Buffer.from(name, 'latin1'));
@@ -149,45 +170,49 @@ export class Listing {
     return stats && this.#host.entryOf(stats);
   }
 
-  async #window(
-    place: Place,
-    after: string | undefined,
-    { windowNames, wanted }: { windowNames: number; wanted: number },
-  ): Promise<Window> {
-    const stats = await this.#host.root.statPlace(place);
-    const key = `${stats.dev} ${stats.ino} ${stats.mtimeNs} ${stats.ctimeNs}`;
-    const kept = after === undefined ? undefined : this.#windows.get(key);
-    const first = kept?.names[0];
-    if (kept !== undefined && after !== undefined && first !== undefined && first <= after) {
-      const rest = kept.names.slice(indexAfter(kept.names, after));
-      if (rest.length > 0 || !kept.more) return { names: rest, more: kept.more };
-    }
-    const window = await this.#scan(place, after, windowNames);
-    const settled = this.#host.now() - Number(stats.ctimeNs / 1_000_000n) > this.#host.settledMs;
-    // One that a single page uses up is not worth keeping.
-    if (settled && window.names.length > wanted) this.#keep(key, window);
-    return window;
+  async #window(place: Place, after: string | undefined, windowNames: number, collector: Collector): Promise<Window> {
+    const { began, wanted } = collector;
+    const seen = this.#seen(await this.#host.root.statPlace(place));
+    const find = (): Window | undefined => this.#windows.find(seen, after, began, this.#host.now());
+    return (
+      find() ??
+      this.#scans.hold(async () => {
+        // Meanwhile somebody else may have read it.
+        const found = find();
+        if (found !== undefined) return found;
+        const readAt = this.#windows.moment();
+        const readMs = this.#host.now();
+        const window = await this.#scan(place, after, windowNames, collector);
+        // One that a single page uses up is not worth keeping.
+        if (window.names.length > wanted) this.#windows.keep({ ...window, seen, after, readAt, readMs });
+        return window;
+      })
+    );
   }
 
-  #keep(key: string, window: Window): void {
-    this.#windows.delete(key);
-    this.#windows.set(key, window);
-    if (this.#windows.size <= KEPT_WINDOWS) return;
-    for (const oldest of this.#windows.keys()) {
-      this.#windows.delete(oldest);
-      return;
-    }
+  #seen({ dev, ino, mtimeNs, ctimeNs }: BigIntStats): Seen {
+    const settled = this.#host.now() - Number(ctimeNs / 1_000_000n) > this.#host.settledMs;
+    return { directory: `${dev} ${ino}`, stamp: `${mtimeNs} ${ctimeNs}`, settled };
   }
 
-  async #scan(place: Place, after: string | undefined, windowNames: number): Promise<Window> {
+  async #scan(place: Place, after: string | undefined, windowNames: number, { reader }: Collector): Promise<Window> {
     const isRoot = place.descriptor === this.#host.root.place.descriptor;
     const smallest = new SmallestNames(windowNames);
+    requireReader(reader);
+    let count = 0;
     for await (const name of this.#host.operations.names(place.itself)) {
+      count += 1;
+      if (count % NAMES_BETWEEN_LOOKS === 0) requireReader(reader);
       if (isRoot && name === HIDDEN) continue;
       if (after === undefined || name > after) smallest.add(name);
     }
     return smallest.window();
   }
+}
+
+/** Gives up what nobody waits for. */
+function requireReader(reader: ListReader | undefined): void {
+  if (reader?.gone === true) throw new FileError('TIMEOUT', 'who asked for this listing is gone');
 }
 
 const HIDDEN = hiddenName.toString('latin1');
@@ -204,12 +229,20 @@ interface Walk {
 class Collector {
   readonly entries: ListedEntry[] = [];
   more = false;
+  /** When the listing did that this is a page of: a moment of the windows. */
+  readonly began: number;
+  /** It is not the first. */
+  readonly goesOn: boolean;
+  readonly reader: ListReader | undefined;
   readonly #limit: number;
   #characters = 0;
   #sliceEndMs: number | undefined;
 
-  constructor(limit: number) {
+  constructor(limit: number, { began, goesOn, reader }: Pick<Collector, 'began' | 'goesOn' | 'reader'>) {
     this.#limit = limit;
+    this.began = began;
+    this.goesOn = goesOn;
+    this.reader = reader;
   }
 
   get wanted(): number {
@@ -266,16 +299,4 @@ class SmallestNames {
     this.#halve();
     return { names: this.#names, more: this.#dropped };
   }
-}
-
-/** Where in sorted names the first one after `after` is. */
-function indexAfter(names: readonly string[], after: string): number {
-  let low = 0;
-  let high = names.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((names[middle] as string) <= after) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

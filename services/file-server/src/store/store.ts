@@ -32,6 +32,13 @@ export interface ListRequest {
   readonly limit: number;
   /** 1: the directory's own entries; n: those of its directories too, n - 1 levels down. Links are not followed. */
   readonly depth: number;
+  /** Who asks: pages that one asks for in a row are of one listing, and cost less than others. */
+  readonly reader?: ListReader | undefined;
+}
+
+export interface ListReader {
+  /** Nobody waits for the page any more: it need not be finished. */
+  readonly gone: boolean;
 }
 
 export interface ListPage {

@@ -40,8 +40,9 @@ interface KeptUpload {
   readonly reservation: Reservation;
 }
 
-/** How often a store that runs for long looks for uploads that are too old. */
-const SWEEP_INTERVAL_MS = 3_600_000;
+/** A store that runs for long looks for uploads that are too old so many times in the time they are kept for. */
+const SWEEPS_PER_KEEP = 10;
+const LONGEST_SWEEP_INTERVAL_MS = 3_600_000;
 
 /** Of resumes, removals and sweeps there is one at a time: they are rare, and all look at the same directory. */
 const ONE_AT_A_TIME = ['kept uploads'];
@@ -61,9 +62,11 @@ export class Uploads implements UploadHost {
   /** The oldest first. */
   readonly #kept = new Map<string, KeptUpload>();
   #sweeper: NodeJS.Timeout | undefined;
+  #keepMs: number;
 
   constructor(options: UploadsOptions, parts: UploadsParts) {
     this.#options = options;
+    this.#keepMs = options.keepPartialMs;
     this.#parts = parts;
     this.operations = parts.operations;
     this.partials = parts.partials;
@@ -86,12 +89,20 @@ export class Uploads implements UploadHost {
   /** Clears up after earlier processes, and goes on doing so. Resolves to how many uploads were removed. */
   async start(): Promise<number> {
     const removed = await this.sweep();
+    this.keepFor(this.#keepMs);
+    return removed;
+  }
+
+  /** @param ms without a byte; 0: as long as there are not too many */
+  keepFor(ms: number): void {
+    this.#keepMs = ms;
+    clearInterval(this.#sweeper);
+    const intervalMs = ms === 0 ? LONGEST_SWEEP_INTERVAL_MS : Math.min(LONGEST_SWEEP_INTERVAL_MS, ms / SWEEPS_PER_KEEP);
     this.#sweeper = setInterval(() => {
       // What could not be removed now may be the next time.
       this.sweep().catch(() => {});
-    }, SWEEP_INTERVAL_MS);
+    }, intervalMs);
     this.#sweeper.unref();
-    return removed;
   }
 
   async create(request: UploadRequest): Promise<DiskUpload> {
@@ -219,9 +230,8 @@ export class Uploads implements UploadHost {
   sweep(): Promise<number> {
     return this.#locks.hold(ONE_AT_A_TIME, async () => {
       const before = [...this.#kept.keys()];
-      const { kept, removed } = await this.partials.sweep(this.now() - this.#options.keepPartialMs, (id) =>
-        this.#held.has(id),
-      );
+      const oldestMs = this.#keepMs === 0 ? Number.NEGATIVE_INFINITY : this.now() - this.#keepMs;
+      const { kept, removed } = await this.partials.sweep(oldestMs, (id) => this.#held.has(id));
       const there = new Set(kept.map(({ id }) => id));
       for (const id of before) if (!there.has(id)) this.#forget(id);
       for (const { id, durableBytes } of kept) {

@@ -100,6 +100,20 @@ describe('an upload', () => {
     expect(server.lines).toContain('DEL f if=e1');
   });
 
+  test.each(['small', 'large', undefined])(
+    'that is never said to be stored is given up in time (%s)',
+    async (local) => {
+      await using server = await startScripted((line) => (line.startsWith('PUT') ? `SEND 0 id=${id}\r\n` : undefined));
+      const { code, stderr } = await put({
+        port: server.port,
+        path: 'f',
+        ...(local === undefined ? { input: [Buffer.from('hello')] } : { local: join(home, local) }),
+        flags: { timeout: '300ms', retries: '0' },
+      });
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/nothing moved for 0\.3 s/)]);
+    },
+  );
+
   test('id that is no id makes no note', async () => {
     await using server = await startScripted((line, socket) => {
       if (line.startsWith('PUT')) socket.end('SEND 0 id=../../../../tmp/evil\r\n');

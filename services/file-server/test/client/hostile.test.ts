@@ -127,6 +127,8 @@ describe('a listing that is not to be trusted', () => {
 });
 
 describe('content that is not to be trusted', () => {
+  beforeEach(() => mkdir(target));
+
   const hello = Buffer.from('hello');
   const stat = `OK ${entryFields(hello.length)}\r\n`;
   const answering =

@@ -15,13 +15,15 @@ export interface ScriptedServer {
 /** Called for each line; what it returns is sent. The socket is there for what is no reply. */
 export type Script = (line: string, socket: Socket, server: ScriptedServer) => string | Uint8Array | undefined;
 
-export async function startScripted(script: Script): Promise<ScriptedServer> {
+/** @param greeting sent on each connection before anything was asked */
+export async function startScripted(script: Script, greeting = ''): Promise<ScriptedServer> {
   const sockets = new Set<Socket>();
   const listener = createServer((socket) => {
     server.connections += 1;
     sockets.add(socket);
     let held = '';
     socket.on('error', () => {});
+    if (greeting !== '') socket.write(greeting);
     socket.on('close', () => sockets.delete(socket));
     socket.on('data', (bytes: Buffer) => {
       held += bytes.toString('latin1');
@@ -46,6 +48,16 @@ export async function startScripted(script: Script): Promise<ScriptedServer> {
     },
   };
   return server;
+}
+
+/** Says the same again and again, as long as somebody takes it. */
+export function withoutEnd(socket: Socket, text: string): void {
+  const part = Buffer.from(text.repeat(Math.ceil(65_536 / text.length)), 'latin1');
+  const more = (): void => {
+    while (!socket.destroyed && socket.write(part));
+    if (!socket.destroyed) socket.once('drain', more);
+  };
+  more();
 }
 
 export const TIME = '2026-01-02T03:04:05.678Z';

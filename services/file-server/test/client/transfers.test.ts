@@ -340,6 +340,28 @@ describe('a name that is taken', () => {
     expect(await fetch('fail')).toMatchObject({ code: 1 });
   });
 
+  test('of a folder that is not here: exit 1 before the server is asked, and only -r makes folders', async () => {
+    await writeFile(join(served, 'f'), 'theirs');
+    await mkdir(join(served, 'tree'));
+    await writeFile(join(here, 'file'), 'ours');
+    for (const [local, missing] of [
+      ['new/dir/x', 'new/dir'],
+      ['new/', 'new/'],
+      ['file/x', 'file'],
+    ] as const) {
+      const ran = await get({ port: 1, path: 'f', local: join(here, local) });
+      const words = 'there is no such folder to put the file into; make it first (mkdir -p)';
+      expect([ran.code, ran.stderr]).toEqual([1, `${join(here, missing)}: ${words}\n`]);
+    }
+    const flags = { recursive: 'true' };
+    expect(await get({ port: server.port, path: 'f', local: join(here, 'new/x'), flags })).toMatchObject({ code: 1 });
+    expect(await readdir(here)).toEqual(['file']);
+    expect(await get({ port: server.port, path: 'tree', local: join(here, 'new/dir'), flags })).toMatchObject({
+      code: 0,
+    });
+    expect(await readdir(join(here, 'new'))).toEqual(['dir']);
+  });
+
   test('here by a folder, or by what is no file: exit 1, and it stays', async () => {
     await writeFile(join(served, 'f'), 'theirs');
     await mkdir(join(here, 'd', 'f'), { recursive: true });
@@ -492,6 +514,47 @@ describe('as users run it', () => {
     expect(await runProgram('file-server', ['rm', target, 'f'], env)).toMatchObject({ code: 0 });
     const wrong = { SMALL_SERVERS_FILE_TOKEN: 'guess' };
     expect(await runProgram('file-server', ['rm', target, 'f'], wrong)).toMatchObject({ code: 1 });
+  });
+
+  test('probe says what a server allows, with a token and without; a wrong one is exit 1', async () => {
+    expect(await run('probe', address())).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^\S+ is a file server, protocol 1\n {2}allows {6}reading and changes\n {2}tokens {6}nothing needs a token\n {2}round trip {2}[\d.]+ ms\n$/,
+      ),
+      stderr: '',
+    });
+    const root = join(here, 'locked');
+    await mkdir(root);
+    await writeFile(join(here, 'tokens'), `sha256:${sha256(Buffer.from('open-sesame'))}\n`, { mode: 0o600 });
+    await writeFile(join(here, 'token'), 'open-sesame\n');
+    await writeFile(join(here, 'wrong'), 'guess\n');
+    const args = ['--root', root, '--token-file', join(here, 'tokens'), '--auth', 'all'];
+    await using locked = await startDaemon('file-server', args);
+    const target = `127.0.0.1:${locked.port}`;
+    const without = await run('probe', target, '--json');
+    expect([without.code, JSON.parse(without.stdout)]).toEqual([
+      0,
+      {
+        protocol: 1,
+        writable: false,
+        auth: 'all',
+        authenticated: false,
+        roundTripMs: expect.any(Number),
+        note: expect.stringContaining(`file-server probe ${target} --token-file FILE`),
+      },
+    ]);
+    const token = ['--token-file', join(here, 'token')];
+    expect((await run('probe', target, ...token)).stdout).toContain(
+      '  tokens      everything needs a token, and the one that was shown is right\n',
+    );
+    const json = JSON.parse((await run('probe', target, ...token, '--json')).stdout);
+    expect(json).not.toHaveProperty('note');
+    expect(json).toMatchObject({ authenticated: true });
+    expect(await run('probe', target, '--token-file', join(here, 'wrong'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^file-server: AUTH: that is no token of this server .*\n$/),
+    });
   });
 
   describe('ls into a pipe', () => {

@@ -1,11 +1,13 @@
 /** Listings: their order, their pages, and what they cost. */
 import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { DiskStore } from '../../src/store/disk-store.ts';
 import { WINDOW_NAMES } from '../../src/store/listing.ts';
 import { realOperations } from '../../src/store/operations.ts';
+import type { ListReader } from '../../src/store/store.ts';
 import { at, expectRefusal, openStore, put, rootWithOutside, ways } from './support/roots.ts';
 
 /** Every page to the end. */
@@ -195,5 +197,129 @@ describe('a directory of very many names', () => {
     sinceChangeMs = 1;
     const pages = await allPages(store, '/', 4000);
     expect(scans, 'a directory that changed just now is not remembered').toBeGreaterThanOrEqual(pages.length);
+  });
+});
+
+/**
+ * A directory whose names come from the test and not from the disk: as `scan` has them at the moment. It changes all
+ * the time, as far as its stamps tell.
+ */
+async function storeOfNames(scan: () => AsyncIterable<string>, nowMs = (): number => 1): Promise<DiskStore> {
+  const { root } = rootWithOutside();
+  const operations = { ...realOperations, names: scan, lstat: async () => realOperations.lstat(Buffer.from(root)) };
+  const now = (): number => statSync(root).ctimeMs + nowMs();
+  return openStore(root, { operations, writable: false, nativeFor: () => undefined, now });
+}
+
+const nameOf = (index: number): string => `${index}`.padStart(6, '0');
+const reader = () => ({ gone: false });
+
+describe('a directory that changes all the time', () => {
+  test('is read once for many pages of one reader; what is there from the first to the last comes once', async () => {
+    const count = 3 * WINDOW_NAMES;
+    let scans = 0;
+    let page = 0;
+    const store = await storeOfNames(async function* () {
+      scans += 1;
+      for (let index = 0; index < count; index += 1) yield nameOf((index * 7919) % count);
+      // Something comes and goes with each page, everywhere.
+      for (let at = 0; at < count; at += 1000) yield `${nameOf(at)}-${page}`;
+    });
+    const asked = reader();
+    const listed: string[] = [];
+    let after: string | undefined;
+    for (let more = true; more; page += 1) {
+      const found = await store.list(at('/'), { limit: 500, depth: 1, after, reader: asked });
+      listed.push(...found.entries.map(({ path }) => path.text));
+      after = listed.at(-1);
+      more = found.more;
+    }
+    expect(page).toBeGreaterThan(48);
+    expect(scans).toBeLessThanOrEqual(6);
+    expect(listed.filter((name) => !name.includes('-'))).toEqual(Array.from({ length: count }, (_, i) => nameOf(i)));
+    expect(new Set(listed).size).toBe(listed.length);
+  });
+
+  test('shows what came before a listing began, to whoever asks from wherever', async () => {
+    const names = new Set(Array.from({ length: WINDOW_NAMES }, (_, index) => nameOf(index)));
+    let sinceMs = 1;
+    const store = await storeOfNames(
+      async function* () {
+        yield* names;
+      },
+      () => sinceMs,
+    );
+    const ask = async (who: ListReader | undefined, after?: string, limit = 10): Promise<readonly string[]> => {
+      const found = await store.list(at('/'), { limit, depth: 1, after, reader: who });
+      return found.entries.map(({ path }) => path.text);
+    };
+    const [first, second] = [reader(), reader()];
+    expect((await ask(first)).at(-1)).toBe(nameOf(9));
+    names.add(`${nameOf(9)}-new`).add(`${nameOf(11)}-new`);
+    expect(await ask(first, nameOf(9), 3), 'the same listing goes on').toEqual([10, 11, 12].map(nameOf));
+    const anew = [`${nameOf(9)}-new`, nameOf(10), nameOf(11), `${nameOf(11)}-new`];
+    expect(await ask(second, nameOf(9), 4), 'another reader').toEqual(anew);
+    expect(await ask(undefined, nameOf(9), 4), 'nobody in particular').toEqual(anew);
+    expect(await ask(first, nameOf(9), 4), 'the same, but not where the page before ended').toEqual(anew);
+    expect(await ask(first, undefined, 1), 'the same, from the beginning').toEqual([nameOf(0)]);
+
+    const last = nameOf(WINDOW_NAMES - 1);
+    for (const left of [12, 7, 2]) await ask(first, nameOf(WINDOW_NAMES - left), 5);
+    names.add(`${last}-new`);
+    expect(await ask(first, last), 'behind the end').toEqual([`${last}-new`]);
+
+    await ask(second);
+    names.add(`${nameOf(9)}-later`);
+    sinceMs += 10_000;
+    expect((await ask(second, nameOf(9)))[0], 'a reader who takes its time').toBe(`${nameOf(9)}-later`);
+  });
+});
+
+describe('of readings of directories', () => {
+  /** Readings that end when they are let. */
+  function gated(count: number) {
+    const gate = { open: 0, most: 0, begun: 0, ended: 0, release: () => {} };
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate.release = resolve;
+    const scan = async function* (): AsyncGenerator<string> {
+      gate.begun += 1;
+      gate.open += 1;
+      gate.most = Math.max(gate.most, gate.open);
+      try {
+        await promise;
+        for (let index = 0; index < count; index += 1) yield nameOf(index);
+        gate.ended += 1;
+      } finally {
+        gate.open -= 1;
+      }
+    };
+    return { gate, scan };
+  }
+
+  test('there are four at a time, and many who wait for the same one share it', async () => {
+    const { gate, scan } = gated(2 * WINDOW_NAMES);
+    const store = await storeOfNames(scan);
+    const pages = Array.from({ length: 40 }, () => store.list(at('/'), { limit: 5, depth: 1, reader: reader() }));
+    await vi.waitFor(() => expect(gate.open).toBe(4));
+    for (let turn = 0; turn < 20; turn += 1) await setImmediate();
+    expect(gate.open).toBe(4);
+    gate.release();
+    for (const { entries, more } of await Promise.all(pages)) expect([entries.length, more]).toEqual([5, true]);
+    expect(gate.most).toBe(4);
+    // Of those who waited, the first of each slot read; it was late enough for all.
+    expect(gate.begun).toBeLessThanOrEqual(8);
+  });
+
+  test('none goes on for a reader that is gone, and none begins', async () => {
+    const { gate, scan } = gated(4 * WINDOW_NAMES);
+    const store = await storeOfNames(scan);
+    const readers = Array.from({ length: 10 }, reader);
+    const pages = readers.map((one) => store.list(at('/'), { limit: 5, depth: 1, reader: one }));
+    await vi.waitFor(() => expect(gate.open).toBe(4));
+    for (const one of readers) one.gone = true;
+    gate.release();
+    for (const page of pages) await expectRefusal(page, 'TIMEOUT');
+    expect(gate).toMatchObject({ begun: 4, ended: 0, open: 0 });
+    expect((await store.list(at('/'), { limit: 5, depth: 1 })).entries).toHaveLength(5);
   });
 });

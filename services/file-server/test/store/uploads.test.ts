@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { realOperations } from '../../src/store/operations.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 import { PIECE_BYTES } from '../../src/store/upload.ts';
@@ -551,6 +551,46 @@ describe('leftovers', () => {
     expect(tooLate.describe()).toMatchObject({ keptPartials: 0, removedPartials: 1 });
     expect(leftovers(root)).toEqual([]);
     await expectRefusal(tooLate.resumeUpload(upload.id), 'NOTFOUND');
+  });
+
+  test('what is too old goes by itself in time; how old that is may change, and may have no limit', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { root } = rootWithOutside();
+    let passedMs = 0;
+    const store = await openStore(root, { keepPartialMs: 60_000, now: () => Date.now() + passedMs });
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, 10));
+    await upload.suspend();
+    const pass = async (ms: number): Promise<number> => {
+      passedMs += ms;
+      vi.advanceTimersByTime(ms);
+      // Sweeps are one at a time: when this one is over, so are those that the timer began.
+      await store.sweep();
+      return leftovers(root).length;
+    };
+    expect(await pass(30_000)).toBe(2);
+    store.keepPartialsFor(0);
+    expect(await pass(1000 * 86_400_000)).toBe(2);
+    store.keepPartialsFor(60_000);
+    vi.advanceTimersByTime(6_000);
+    await vi.waitFor(() => expect(leftovers(root)).toEqual([]));
+    await expectRefusal(store.resumeUpload(upload.id), 'NOTFOUND');
+  });
+
+  test('of a crash have no record where all fits into one piece, which is sent again as quickly as it was noted', async () => {
+    const { root } = rootWithOutside();
+    const store = await openStore(root);
+    const begin = async (sizeBytes: number) => {
+      const upload = await store.createUpload({ ...whole, path: at(`of-${sizeBytes}`), sizeBytes });
+      await upload.write(content.subarray(0, 400 * 1024));
+      return upload.id;
+    };
+    const records = () => leftovers(root).filter((name) => name.endsWith('.json'));
+    await begin(512 * 1024);
+    expect(records()).toEqual([]);
+    const larger = await begin(512 * 1024 + 1);
+    expect(records()).toEqual([`${larger}.json`]);
   });
 
   test('of a process that is gone: what has a record is kept, the rest goes, and what is not ours stays', async () => {

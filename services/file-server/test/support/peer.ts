@@ -96,6 +96,19 @@ export class Peer {
     return reply;
   }
 
+  /**
+   * Takes what comes first, and then nothing before `socket.resume()`. To pause the socket and wait for 'readable' would
+   * not do: with the last listener of that event gone, the socket flows again by itself.
+   */
+  async firstBytes(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.socket.once('data', () => {
+        this.socket.pause();
+        resolve();
+      });
+    });
+  }
+
   /** Resolves when the server has ended its side. */
   ended(): Promise<void> {
     return this.#until(() => this.#ended || this.#closed, 'the end');
