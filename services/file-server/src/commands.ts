@@ -82,21 +82,14 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
       // Above n only in search of a path to end on, which is as good as always the first.
       const limit = left > 0 ? Math.min(left, LIST_PAGE_ENTRIES) : LIST_PAGE_ENTRIES;
       const page = await session.context.store.list(path, { after, limit, depth, reader: session });
-      let text = '';
-      let listed = 0;
-      let ends = false;
-      for (const entry of page.entries) {
-        text += item(entry);
-        listed += 1;
-        after = entry.path.text;
-        ends = listed >= left && goesOnInALine(path, after, args);
-        if (ends) break;
-      }
-      session.reply(text);
-      count += listed;
-      left -= listed;
-      const more = page.more || listed < page.entries.length;
-      if (ends || !more) {
+      const end = page.entries.findIndex((entry, index) => index + 1 >= left && goesOnInALine(args, entry.path));
+      const told = end < 0 ? page.entries : page.entries.slice(0, end + 1);
+      session.reply(told.map(item).join(''));
+      count += told.length;
+      left -= told.length;
+      after = told.at(-1)?.path.text ?? after;
+      const more = page.more || told.length < page.entries.length;
+      if (end >= 0 || !more) {
         session.reply(ok({ count, more: more ? 'yes' : 'no', after: more ? after : undefined }));
         return;
       }
@@ -194,9 +187,9 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
 };
 
 /** Whether the LIST that asks for the next page is a line of the protocol. A name takes up to 765 characters there. */
-function goesOnInALine(path: FilePath, after: string, { n, depth }: Arguments<'LIST'>): boolean {
+function goesOnInALine({ path, n, depth }: Arguments<'LIST'>, after: FilePath): boolean {
   const options = `${n === undefined ? '' : ` n=${n}`}${depth === undefined ? '' : ` depth=${depth}`}`;
-  return `LIST ${path.text} after=${after}${options}\r\n`.length <= MAX_LINE_BYTES;
+  return `LIST ${path.text} after=${after.text}${options}\r\n`.length <= MAX_LINE_BYTES;
 }
 
 /**
