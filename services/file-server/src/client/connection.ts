@@ -33,6 +33,13 @@ export interface Exchange {
    * belong to it may still be on their way.
    */
   accept(reply: Reply): 'done' | 'more' | PayloadSink;
+  /**
+   * For replies that come by the thousand. Asked before `accept`, where a reply begins: where it ends, last line and
+   * all, if the whole of it stands in `chunk` and is the one that is hoped for; otherwise `from`.
+   */
+  endOfWhole?(chunk: Buffer, from: number): number;
+  /** Takes the reply that was just found, which ends the exchange. */
+  takeWhole?(): void;
   /** It did not come to its end. Called once, and never after `done`. */
   fail(error: Error): void;
   /** What the server reads, or brings to its disk, before it answers, and meanwhile says nothing. */
@@ -85,6 +92,7 @@ export class Connection {
     this.#timeoutMs = timeoutMs;
     this.#decoder = new CountedPayloadDecoder({
       onLine: (line) => this.#takeLine(line),
+      takeAhead: (chunk, offset) => this.#takeAhead(chunk, offset),
       maxFrameBytes: MAX_REPLY_BYTES,
       maxBacklogBytes: READ_BUFFER_BYTES,
     });
@@ -225,6 +233,20 @@ export class Connection {
       this.#breakOff(error);
       return false;
     }
+  }
+
+  /** Whole replies, one after the other. Returns the offset behind them. */
+  #takeAhead(chunk: Buffer, from: number): number {
+    let offset = from;
+    while (!this.#closesPayload && this.#ended === undefined) {
+      const exchange = this.#awaited[0];
+      const end = exchange?.endOfWhole?.(chunk, offset) ?? offset;
+      if (end === offset) break;
+      this.#awaited.shift();
+      exchange?.takeWhole?.();
+      offset = end;
+    }
+    return offset;
   }
 
   #takeLine(line: Buffer): void {

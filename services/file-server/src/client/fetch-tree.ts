@@ -41,7 +41,7 @@ export async function fetchTree(
       const plan = { path, entry, folderNames: names.slice(0, -1), name: names.at(-1) as Buffer };
       try {
         const job = planEntry(plan, existing, policy, events);
-        if (job !== undefined) await lanes.add(job);
+        if (job !== undefined && !lanes.offer(job)) await lanes.add(job);
       } catch (error) {
         if (lanes.fatal !== undefined) throw lanes.fatal;
         events.finished({ plan, resumedBytes: 0, error: error as Error });
