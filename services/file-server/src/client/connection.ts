@@ -34,12 +34,13 @@ export interface Exchange {
    */
   accept(reply: Reply): 'done' | 'more' | PayloadSink;
   /**
-   * For replies that come by the thousand. Asked before `accept`, where a reply begins: where it ends, last line and
-   * all, if the whole of it stands in `chunk` and is the one that is hoped for; otherwise `from`.
+   * For replies that come by the thousand: asked before `accept`, wherever one begins. It takes the bytes from `from` on
+   * as far as they are whole replies in the very form that is hoped for, and returns where they end. All else, down to
+   * a single byte that differs, it leaves to `accept`.
    */
-  endOfWhole?(chunk: Buffer, from: number): number;
-  /** Takes the reply that was just found, which ends the exchange. */
-  takeWhole?(): void;
+  takeAhead?(chunk: Buffer, from: number): number;
+  /** What was taken ahead was the end of it. */
+  readonly isOver?: boolean;
   /** It did not come to its end. Called once, and never after `done`. */
   fail(error: Error): void;
   /** What the server reads, or brings to its disk, before it answers, and meanwhile says nothing. */
@@ -240,10 +241,9 @@ export class Connection {
     let offset = from;
     while (!this.#closesPayload && this.#ended === undefined) {
       const exchange = this.#awaited[0];
-      const end = exchange?.endOfWhole?.(chunk, offset) ?? offset;
+      const end = exchange?.takeAhead?.(chunk, offset) ?? offset;
       if (end === offset) break;
-      this.#awaited.shift();
-      exchange?.takeWhole?.();
+      if (exchange?.isOver === true && this.#awaited[0] === exchange) this.#awaited.shift();
       offset = end;
     }
     return offset;

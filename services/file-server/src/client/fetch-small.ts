@@ -7,7 +7,7 @@ import { askDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
 import { corrupted, localFailure } from './failures.ts';
 import type { Fetch, FetchPlan, FetchPolicy } from './fetch-plan.ts';
-import { partName } from './part-name.ts';
+import { partEnd, partName } from './part-name.ts';
 import { getRange, type RangeOver, type RangeReceiver, startRange } from './range.ts';
 
 /** Up to here a file is written in one go. */
@@ -112,11 +112,10 @@ export class SmallFetch implements Fetch, RangeReceiver {
     const { entry, folderNames, name } = this.#plan;
     const { target, fsync } = this.#policy;
     const folder = target.directory(folderNames);
-    const nameOfPart = partName(name, entry.etag);
-    const { modifiedMs } = entry;
-    if (fsync !== 'each' && target.put(folder, { part: nameOfPart, name, bytes, modifiedMs })) return;
+    const { etag, modifiedMs } = entry;
+    if (fsync !== 'each' && target.put(folder, { name, partEnd: partEnd(etag), bytes, modifiedMs })) return;
     const place = target.at(folder, name);
-    const part = folder.at(nameOfPart);
+    const part = folder.at(partName(name, etag));
     const descriptor = openNew(part);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at, at);

@@ -103,11 +103,11 @@ export async function fetchFolder(context: GetContext): Promise<number> {
       },
       kept: (plan) => {
         counts.kept += 1;
-        record(fileRecord({ plan, resumedBytes: 0 }, 'kept'));
+        record(() => fileRecord({ plan, resumedBytes: 0 }, 'kept'));
       },
       skipped: (plan) => {
         counts.skipped += 1;
-        record(fileRecord({ plan, resumedBytes: 0 }, 'skipped'));
+        record(() => fileRecord({ plan, resumedBytes: 0 }, 'skipped'));
       },
       finished: (result) => {
         meter.files += 1;
@@ -115,7 +115,7 @@ export async function fetchFolder(context: GetContext): Promise<number> {
         else if (lanes.fatal === undefined || result.part !== undefined) {
           failed.add(displayPath(result.plan.path), withPart(result, signal));
         }
-        record(fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
+        record(() => fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
       },
     });
   const sentence = (failed: number): string => folderSentence(counts, failed, meter);

@@ -3,9 +3,9 @@
  * and no more than the user allows. A server can make a listing long, but not endless.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type FilePath, pathOf } from '../protocol/path.ts';
-import { listedEntry, type RemoteEntry } from '../protocol/reply-entry.ts';
-import { type Fields, type Reply, ReplyError } from '../protocol/reply-parser.ts';
+import { type FilePath, pathBelow, pathOf } from '../protocol/path.ts';
+import { listedEntry, plainItem, type RemoteEntry } from '../protocol/reply-entry.ts';
+import { type Reply, ReplyError } from '../protocol/reply-parser.ts';
 import { backoffMs } from './backoff.ts';
 import { type Connection, type Exchange, outOfPlace } from './connection.ts';
 import { mayPass, Refusal, violation } from './failures.ts';
@@ -16,6 +16,8 @@ export interface ListingOptions {
   /** More than these in all is a violation. */
   readonly maxEntries: number;
 }
+
+const LF = 0x0a;
 
 /** As deep as a server lists at a time. */
 const LEVELS = 32;
@@ -47,8 +49,7 @@ export class ListingCheck {
   }
 
   /** @throws ReplyError for an entry that can not come here */
-  accept(fields: Fields): RemoteEntry {
-    const entry = listedEntry(fields);
+  accept(entry: RemoteEntry): RemoteEntry {
     const { depth, maxEntries } = this.#options;
     if (entry.path.names.length > depth) throw new ReplyError('a listing deeper than was asked for');
     if (this.#last !== undefined && comparePaths(this.#last, entry.path) >= 0) {
@@ -86,7 +87,7 @@ export async function* listPages(
     const entries: RemoteEntry[] = [];
     const line = `LIST ${wirePath(path)} depth=${options.depth} n=${PAGE_ENTRIES}${after}`;
     try {
-      more = await askPage(await connect(), line, (fields) => entries.push(check.accept(fields)));
+      more = await askPage(await connect(), line, (entry) => entries.push(check.accept(entry)));
     } catch (error) {
       // What came of the page is good: the next attempt goes on after it.
       cuts = entries.length > 0 ? 1 : cuts + 1;
@@ -105,35 +106,35 @@ export async function* listTree(
   root: FilePath,
   maxEntries: number,
 ): AsyncGenerator<readonly RemoteEntry[]> {
-  const prefixes: (readonly Buffer[])[] = [[]];
+  const prefixes = [pathOf([])];
   let left = maxEntries;
   for (let prefix = prefixes.pop(); prefix !== undefined; prefix = prefixes.pop()) {
-    const folder = pathOf([...root.names, ...prefix]);
+    const folder = pathBelow(root, prefix);
     if (folder.text.length > MAX_PATH_CHARACTERS) {
       throw violation((await source.connect()).target, 'folders deeper than any path can tell');
     }
     for await (const page of listPages(source, folder, { depth: LEVELS, maxEntries: left })) {
       left -= page.length;
       for (const { kind, path } of page) {
-        if (kind === 'directory' && path.names.length === LEVELS) prefixes.push([...prefix, ...path.names]);
+        if (kind === 'directory' && path.names.length === LEVELS) prefixes.push(pathBelow(prefix, path));
       }
-      yield prefix.length === 0 ? page : page.map((entry) => below(prefix, entry));
+      yield prefix.names.length === 0 ? page : page.map((entry) => below(prefix, entry));
     }
   }
 }
 
-function below(prefix: readonly Buffer[], entry: RemoteEntry): RemoteEntry {
-  return { ...entry, path: pathOf([...prefix, ...entry.path.names]) };
+function below(prefix: FilePath, entry: RemoteEntry): RemoteEntry {
+  return { ...entry, path: pathBelow(prefix, entry.path) };
 }
 
 /** @returns whether there are entries after these */
-function askPage(connection: Connection, line: string, take: (fields: Fields) => void): Promise<boolean> {
+function askPage(connection: Connection, line: string, take: (entry: RemoteEntry) => void): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   let count = 0;
   const exchange: Exchange = {
     accept: (reply: Reply) => {
       if (reply.kind === 'item') {
-        take(reply.fields);
+        take(listedEntry(reply.fields));
         count += 1;
         return 'more';
       }
@@ -147,6 +148,17 @@ function askPage(connection: Connection, line: string, take: (fields: Fields) =>
         throw outOfPlace(reply);
       }
       return 'done';
+    },
+    takeAhead: (chunk, from) => {
+      let at = from;
+      for (let end = chunk.indexOf(LF, at); end !== -1; end = chunk.indexOf(LF, at)) {
+        const entry = plainItem(chunk.toString('latin1', at, end + 1));
+        if (entry === undefined) break;
+        take(entry);
+        count += 1;
+        at = end + 1;
+      }
+      return at;
     },
     fail: reject,
   };

@@ -6,10 +6,10 @@
 import { openNative } from '@small-servers/shared/native/linux';
 
 export interface NewFile {
-  /** Holds the file while it is written; must not be there. */
-  readonly part: Buffer;
   /** Replaced if it is there. */
   readonly name: Buffer;
+  /** What stands behind the name while the file is written, in ASCII; nothing may have that name. */
+  readonly partEnd: string;
   readonly bytes: Buffer;
   /** Milliseconds since 1970. */
   readonly modifiedMs: number;
@@ -48,15 +48,18 @@ export function openNativeWriter(host: Parameters<typeof openNative>[0]): Native
   const fill = (descriptor: number, { bytes, modifiedMs }: NewFile): boolean => {
     const seconds = Math.floor(modifiedMs / 1000);
     times[0] = times[2] = BigInt(seconds);
-    times[1] = times[3] = BigInt(modifiedMs - seconds * 1000) * 1_000_000n;
+    times[1] = times[3] = BigInt((modifiedMs - seconds * 1000) * 1_000_000);
     const isWritten = bytes.length === 0 || Number(write(descriptor, bytes, BigInt(bytes.length))) === bytes.length;
     return isWritten && futimens(descriptor, timesBytes) === 0;
   };
 
   return (folder, file) => {
-    if (file.part.length > MAX_NAME_BYTES || file.name.length > MAX_NAME_BYTES) return false;
-    part[file.part.copy(part)] = 0;
-    name[file.name.copy(name)] = 0;
+    const { length } = file.name;
+    if (length + file.partEnd.length > MAX_NAME_BYTES) return false;
+    file.name.copy(name);
+    name[length] = 0;
+    file.name.copy(part);
+    part[part.write(file.partEnd, length, 'latin1') + length] = 0;
     const descriptor = openat(folder, part, NEW_FILE, MODE);
     if (descriptor < 0) return false;
     const isWhole = fill(descriptor, file);

@@ -8,8 +8,13 @@ import { createHash } from 'node:crypto';
 const MAX_NAME_BYTES = 255;
 const HASH_DIGITS = 32;
 
+/** What stands behind a name that leaves room for it. */
+export function partEnd(etag: string): string {
+  return `.${etag}.part`;
+}
+
 export function partName(name: Buffer, etag: string): Buffer {
-  const end = `.${etag}.part`;
+  const end = partEnd(etag);
   if (name.length + end.length <= MAX_NAME_BYTES) return Buffer.concat([name, Buffer.from(end)]);
   const hash = createHash('sha256').update(name).digest('hex').slice(0, HASH_DIGITS);
   return Buffer.from(`${hash}${end}`);

@@ -56,17 +56,14 @@ export function startRange(
   connection.send(line, new RangeExchange(request, receiver, over));
 }
 
-const NONE = Buffer.alloc(0);
-
 class RangeExchange implements Exchange, PayloadSink {
   readonly #request: RangeRequest;
   readonly #receiver: RangeReceiver;
   readonly #over: RangeOver;
+  isOver = false;
   #crc = 0;
   #sha256: string | undefined;
   #hasData = false;
-  /** Between `endOfWhole` and `takeWhole`: the bytes of the file. */
-  #all: Buffer = NONE;
 
   constructor(request: RangeRequest, receiver: RangeReceiver, over: RangeOver) {
     this.#request = request;
@@ -100,20 +97,25 @@ class RangeExchange implements Exchange, PayloadSink {
    * The very reply that the listing promises is compared as it stands, and not parsed. What differs from it in a single
    * byte, the digest among them, is left to `accept`, which has the words for it.
    */
-  endOfWhole(chunk: Buffer, from: number): number {
+  takeAhead(chunk: Buffer, from: number): number {
     const { entry, offset } = this.#request;
     if (this.#receiver.takeAll === undefined || offset > 0 || this.#hasData) return from;
     const header = headerOf(entry);
     const start = from + header.length;
     const end = start + entry.sizeBytes;
-    if (end + CLOSING_BYTES > chunk.length || chunk.toString('latin1', from, start) !== header) return from;
-    this.#all = chunk.subarray(start, end);
-    const closing = closingOf(crc32(this.#all));
-    return chunk.toString('latin1', end, end + CLOSING_BYTES) === closing ? end + CLOSING_BYTES : from;
-  }
-
-  takeWhole(): void {
-    this.#complete(() => this.#receiver.takeAll?.(this.#all, this.#request.entry.sha256));
+    const behind = end + CLOSING_BYTES;
+    if (behind > chunk.length || chunk.toString('latin1', from, start) !== header) return from;
+    const bytes = chunk.subarray(start, end);
+    if (chunk.toString('latin1', end, behind) !== closingOf(crc32(bytes))) return from;
+    this.isOver = true;
+    let fault: Error | undefined;
+    try {
+      this.#receiver.takeAll(bytes, entry.sha256);
+    } catch (error) {
+      fault = error as Error;
+    }
+    this.#over(fault);
+    return behind;
   }
 
   write(bytes: Buffer): boolean | undefined {
@@ -124,7 +126,7 @@ class RangeExchange implements Exchange, PayloadSink {
   end(): void {}
 
   fail(error: Error): void {
-    this.#over(error);
+    if (!this.isOver) this.#over(error);
   }
 
   #close(expected: string | undefined): void {
@@ -134,14 +136,9 @@ class RangeExchange implements Exchange, PayloadSink {
       this.#over(corrupted(`its crc32 is ${actual}, and the server says it should be ${expected.slice(0, 16)}`));
       return;
     }
-    this.#complete(() => this.#receiver.complete(this.#sha256));
-  }
-
-  /** What the receiver throws is the end of this request, and not of the connection. */
-  #complete(work: () => void): void {
     let fault: Error | undefined;
     try {
-      work();
+      this.#receiver.complete(this.#sha256);
     } catch (error) {
       fault = error as Error;
     }
