@@ -1,8 +1,8 @@
 /** A file that fits into memory: nothing of it is on disk before all of it is here and its digest is right. */
-import { hash } from 'node:crypto';
 import { closeSync, constants, fsyncSync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { systemCode } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
+import { crypto } from './crypto.ts';
 import { askDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
 import { corrupted, localFailure } from './failures.ts';
@@ -91,7 +91,7 @@ export class SmallFetch implements Fetch, RangeReceiver {
   #check(bytes: Buffer, known: string | undefined): void {
     const wanted = this.#wantedSha256 ?? (this.#policy.verify === 'crc32' ? undefined : known);
     if (wanted !== undefined) {
-      const actual = hash('sha256', bytes, 'hex');
+      const actual = crypto().hash('sha256', bytes, 'hex');
       if (actual !== wanted) throw corrupted(`its sha256 is ${actual}, and the server says it should be ${wanted}`);
     }
     try {
