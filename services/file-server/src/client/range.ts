@@ -46,7 +46,7 @@ export function getRange(connection: Connection, request: RangeRequest, receiver
 
 /** The same without a promise: `over` gets what `getRange` throws. */
 export function startRange(
-  connection: Connection,
+  connection: Pick<Connection, 'send'>,
   request: RangeRequest,
   receiver: RangeReceiver,
   over: RangeOver,
