@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { memoryOperations } from '../../src/store/memory-operations.ts';
 import { absent, openNativeFiles, unknown } from '../../src/store/native-files.ts';
 import { realOperations } from '../../src/store/operations.ts';
+import { StatxBuffer } from '../../src/store/statx.ts';
 
 let home: string;
 let folder: number;
@@ -60,6 +61,20 @@ describe.runIf(process.platform === 'linux')('a look at a name', () => {
   test('is not to be had where names may have to come from a disk', () => {
     expect(openNativeFiles(process, folder, false)?.look).toBeUndefined();
   });
+});
+
+test.each([
+  [0, 45, 0x2dn],
+  [8, 17, 0x811n],
+  [8, 256, 0x100800n],
+  [259, 1, 0x10301n],
+  [0x12345, 0xabcde, 0x12000abc345den],
+])('the device %i:%i has the number that the C library gives it', (major, minor, number) => {
+  const found = new StatxBuffer();
+  const words = new Uint32Array(found.bytes.buffer);
+  words[136 / 4] = major;
+  words[140 / 4] = minor;
+  expect(found.stats().dev).toBe(number);
 });
 
 describe('the names of a directory in memory', () => {
