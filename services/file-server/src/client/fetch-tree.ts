@@ -9,6 +9,9 @@ import type { FetchPlan, FetchPolicy, FetchResult } from './fetch-plan.ts';
 import type { Lanes } from './lanes.ts';
 import { listTree } from './listing.ts';
 
+/** Few: the first file is asked for after the first page, and while the server makes one it sends no file. */
+const PAGE_ENTRIES = 300;
+
 export interface TreeOptions {
   readonly root: FilePath;
   readonly existing: Existing;
@@ -34,7 +37,7 @@ export async function fetchTree(
   events: TreeEvents,
 ): Promise<void> {
   let folder: { readonly text: string; readonly names: readonly Buffer[] } | undefined;
-  const source = { connect: () => lanes.connection(), retries, signal: policy.signal };
+  const source = { connect: () => lanes.connection(), retries, signal: policy.signal, pageEntries: PAGE_ENTRIES };
   for await (const entries of listTree(source, root, maxFiles)) {
     for (const entry of entries) {
       const { names, text } = entry.path;

@@ -25,7 +25,7 @@ const LEVELS = 32;
 /** No server can list what it can not be asked for: a line of the protocol has 4,096 bytes. */
 const MAX_PATH_CHARACTERS = 4_000;
 
-/** Asked for at a time; the server may give fewer. */
+/** Each page costs a round trip. */
 const PAGE_ENTRIES = 1_000;
 
 /** In the order of a listing: name by name, in the order of their bytes, a folder before what it holds. */
@@ -68,6 +68,8 @@ export interface ListingSource {
   connect(): Promise<Connection>;
   readonly retries: number;
   readonly signal: AbortSignal;
+  /** Asked for at a time; the server may give fewer. */
+  readonly pageEntries?: number;
 }
 
 /**
@@ -76,7 +78,7 @@ export interface ListingSource {
  * @throws Refusal, AppError PROTOCOL_VIOLATED, and what ends a connection once too often
  */
 export async function* listPages(
-  { connect, retries, signal }: ListingSource,
+  { connect, retries, signal, pageEntries = PAGE_ENTRIES }: ListingSource,
   path: FilePath,
   options: ListingOptions,
 ): AsyncGenerator<readonly RemoteEntry[]> {
@@ -85,7 +87,7 @@ export async function* listPages(
   let cuts = 0;
   for (let more = true; more; ) {
     const entries: RemoteEntry[] = [];
-    const line = `LIST ${wirePath(path)} depth=${options.depth} n=${PAGE_ENTRIES}${after}`;
+    const line = `LIST ${wirePath(path)} depth=${options.depth} n=${pageEntries}${after}`;
     try {
       more = await askPage(await connect(), line, (entry) => entries.push(check.accept(entry)));
     } catch (error) {
