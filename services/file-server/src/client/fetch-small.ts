@@ -79,16 +79,16 @@ export class SmallFetch implements Fetch, RangeReceiver {
   }
 
   complete(known: string | undefined): void {
-    this.#check((this.#buffer ?? NOTHING).subarray(0, this.#length), known);
+    this.#checkAndPut((this.#buffer ?? NOTHING).subarray(0, this.#length), known);
   }
 
   takeAll(bytes: Buffer, known: string | undefined): void {
     this.#length = bytes.length;
     this.#policy.onBytes(bytes.length);
-    this.#check(bytes, known);
+    this.#checkAndPut(bytes, known);
   }
 
-  #check(bytes: Buffer, known: string | undefined): void {
+  #checkAndPut(bytes: Buffer, known: string | undefined): void {
     const wanted = this.#wantedSha256 ?? (this.#policy.verify === 'crc32' ? undefined : known);
     if (wanted !== undefined) {
       const actual = crypto().hash('sha256', bytes, 'hex');

@@ -159,7 +159,7 @@ export function openNativeFiles(
     if (functions.statx(directory, path, LOOK, STATX_BASIC_STATS, found.bytes) !== 0) {
       return ffi.getInt32(errno) === ENOENT ? absent : unknown;
     }
-    return found.isMountRoot ? unknown : found.stats();
+    return found.mayBeMountRoot ? unknown : found.stats();
   };
 
   return {

@@ -4,11 +4,11 @@
  *   offset  8  u64  attributes        offset  40  u64  size
  *   offset 28  u16  mode              offset  96  i64  ctime, seconds; offset 104  u32  nanoseconds
  *   offset 32  u64  inode             offset 112  i64  mtime, seconds; offset 120  u32  nanoseconds
- *   offset 136 u32  device, major     offset 140  u32  device, minor
+ *   offset 56  u64  attributes known  offset 136  u32  device, major;  offset 140  u32  minor
  */
 import type { FileStats } from './entries.ts';
 
-export const STATX_BYTES = 256;
+const STATX_BYTES = 256;
 
 /** Everything that stat(2) has. */
 export const STATX_BASIC_STATS = 0x7ff;
@@ -22,9 +22,13 @@ export class StatxBuffer {
   readonly #u32 = new Uint32Array(this.bytes.buffer);
   readonly #u16 = new Uint16Array(this.bytes.buffer);
 
-  /** Another file system begins here: what is known of it may have to come from far away. */
-  get isMountRoot(): boolean {
-    return ((this.#u64[1] as bigint) & ATTRIBUTE_MOUNT_ROOT) !== 0n;
+  /**
+   * Another file system may begin here, and what is known of it may have to come from far away. Before Linux 5.8 the
+   * kernel does not say.
+   */
+  get mayBeMountRoot(): boolean {
+    const [attributes, known] = [this.#u64[1] as bigint, this.#u64[7] as bigint];
+    return (attributes & ATTRIBUTE_MOUNT_ROOT) !== 0n || (known & ATTRIBUTE_MOUNT_ROOT) === 0n;
   }
 
   /** What Node's `stat` says of the same file. */

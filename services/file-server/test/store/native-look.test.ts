@@ -77,6 +77,17 @@ test.each([
   expect(found.stats().dev).toBe(number);
 });
 
+test.each([
+  ['no mount', 0n, 0x2000n, false],
+  ['a mount', 0x2000n, 0x2000n, true],
+  ['a kernel that does not tell mounts', 0n, 0n, true],
+])('%s', (_what, attributes, known, may) => {
+  const found = new StatxBuffer();
+  new BigUint64Array(found.bytes.buffer).set([attributes], 8 / 8);
+  new BigUint64Array(found.bytes.buffer).set([known], 56 / 8);
+  expect(found.mayBeMountRoot).toBe(may);
+});
+
 describe('the names of a directory in memory', () => {
   test('are those that the threads find, however many, of whatever bytes', async () => {
     for (let index = 0; index < 2_500; index++) writeFileSync(join(home, `n${index}`), '');
