@@ -22,7 +22,7 @@ const serve = ['serve', ...(shareable ? ['--reuse-port'] : [])];
 const service = (name, args, logFile = `${state}/logs/${name}.log`) => ({
   name,
   cwd: root,
-  script: `${root}services/${name}/src/main.ts`,
+  script: `${root}services/${name}/src/bin.js`,
   // A service writes its own log; pm2 adds what is printed before that begins.
   args: [...args, '--log-file', logFile],
   // Absolute: a `node` or `bun` found on PATH may be any version.

@@ -39,7 +39,7 @@ describe('services', () => {
       // A service that listens nowhere serves no protocol; one that has much to say has a folder of it.
       const protocol = existsSync(`${repository}services/${service}/src/protocol`) ? 'src/protocol' : 'src/protocol.ts';
       const serving = (await listens(service)) ? [protocol, 'src/server.ts'] : [];
-      const programs = ['src/main.ts', 'src/program.ts'];
+      const programs = ['src/bin.js', 'src/main.ts'];
       const common = ['README.md', 'package.json', ...programs, ...serving, 'src/settings.ts', 'test'];
       expect(common.filter((file) => !existsSync(`${repository}services/${service}/${file}`))).toEqual([]);
     });
@@ -50,7 +50,7 @@ describe('services', () => {
         name: `@small-servers/${service}`,
         private: true,
         type: 'module',
-        bin: { [service]: 'src/main.ts' },
+        bin: { [service]: 'src/bin.js' },
         smallServers: {
           transport: expect.stringMatching(/^(?:tcp|udp)$/),
           ...((await listens(service)) ? { check: expect.any(Array), latency: expect.any(String) } : {}),

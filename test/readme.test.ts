@@ -38,7 +38,7 @@ describe('README.md', { timeout: PATIENCE_MS }, () => {
       .replaceAll('7021', String(fleet.port('file-server')))
       .replaceAll('7037', String(fleet.port('time-stream-tcp')))
       .replaceAll('logs/', `${fleet.state}/logs/`)
-      .replace(/^npx pnpm@12 logs/, `${nodePath} ${repository}shared/src/logs/start.js`);
+      .replace(/^npx pnpm@12 logs/, `${nodePath} ${repository}shared/src/logs/bin.js`);
   const there = (printed: string): string =>
     shownPorts.reduce((text, [service, shown]) => text.replaceAll(String(fleet.port(service)), shown), printed);
 

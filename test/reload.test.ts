@@ -140,7 +140,7 @@ test('through a reload each datagram is answered, wherever it came in', async ()
 test('through a reload whoever asks for the time gets it, and a client that sends its own goes over by itself', async () => {
   const port = fleet.port('time-stream-tcp');
   const stamps = async () => (await fleet.records('time-stream-tcp')).filter(({ event }) => event === 'stamp');
-  const send = fleet.runFile('services/time-stream-tcp/src/main.ts', [
+  const send = fleet.runFile('services/time-stream-tcp/src/bin.js', [
     ...['send', `127.0.0.1:${port}`, '--interval', '100ms', '--count', '200', '--json'],
   ]);
   await expect.poll(async () => (await stamps()).length, { timeout: 20_000 }).toBeGreaterThan(3);

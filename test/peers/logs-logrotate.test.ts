@@ -97,7 +97,7 @@ testWith(
     const rotate = (): Promise<unknown> =>
       run(findProgram('logrotate') ?? '', ['--force', '--state', join(folder.path, 'state'), configuration]);
 
-    const reader = [join(repository, 'shared/src/logs/start.js'), '-n', 'all', '--json', '--dir', folder.logs];
+    const reader = [join(repository, 'shared/src/logs/bin.js'), '-n', 'all', '--json', '--dir', folder.logs];
     const follower = spawn(nodePath, [...reader, '-f'], { stdio: ['ignore', 'pipe', 'inherit'] });
     signal.addEventListener('abort', () => follower.kill());
     const log = join(folder.logs, 'writer.log');

@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(state, { recursive: true, force: true });
 });
 
-const command = [nodePath, `${repository}shared/src/fleet/main.ts`, 'top'];
+const command = [nodePath, `${repository}shared/src/fleet/bin.js`, 'top'];
 
 function start(program: string, args: readonly string[]) {
   const child = spawn(program, args, { env: { PATH: process.env.PATH, SMALL_SERVERS_STATE: state, TERM: 'xterm' } });

@@ -29,7 +29,7 @@ export class Daemon {
   readonly #exited: Promise<{ code: number | null; signal: string | null }>;
 
   constructor(service: string, args: readonly string[], { env = {}, under = [] }: DaemonOptions = {}) {
-    const command = [...under, nodePath, `${repository}services/${service}/src/main.ts`, ...args];
+    const command = [...under, nodePath, `${repository}services/${service}/src/bin.js`, ...args];
     this.process = spawn(command[0] ?? nodePath, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, ...env },
@@ -101,7 +101,7 @@ export async function runProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(nodePath, [`${repository}services/${service}/src/main.ts`, ...args], {
+  const child = spawn(nodePath, [`${repository}services/${service}/src/bin.js`, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, ...env },
   });

@@ -50,7 +50,7 @@ export class TestFleet {
 
   /** `pnpm start` and so on, without pnpm. */
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-    return this.runFile('shared/src/fleet/main.ts', args, env);
+    return this.runFile('shared/src/fleet/bin.js', args, env);
   }
 
   async runFile(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {

@@ -171,7 +171,7 @@ describe('probe', () => {
   test('Ctrl-C in the middle prints what is known so far', async () => {
     await using daemon = await startDaemon('echo-tcp', ['--log-payload']);
     const args = ['probe', `127.0.0.1:${daemon.port}`, '--rate', '20', '--duration', '1h', '--json'];
-    const child = spawn(nodePath, [`${repository}services/echo-tcp/src/main.ts`, ...args], {
+    const child = spawn(nodePath, [`${repository}services/echo-tcp/src/bin.js`, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await daemon.record('payload', 3);

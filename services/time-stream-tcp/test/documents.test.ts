@@ -30,7 +30,7 @@ describe('README.md', () => {
       await daemon.record('clock-wrong');
       const log = daemon.records.map((record) => `${JSON.stringify(record)}\n`).join('');
       await writeFile(join(folder, 'time-stream-tcp.log'), log);
-      const args = [`${repository}shared/src/logs/start.js`, '--dir', folder, ...flags.split(' ')];
+      const args = [`${repository}shared/src/logs/bin.js`, '--dir', folder, ...flags.split(' ')];
       const { stdout } = await promisify(execFile)(nodePath, args);
       const lines = stdout.trimEnd().split('\n').slice(1);
       expect(lines).toHaveLength(1);

@@ -2,8 +2,8 @@
  * Turns on Node's cache of compiled modules, types stripped, for everything that is imported after this. To be
  * imported first, by a file that then loads its program with `import()`.
  *
- * No TypeScript: to strip the types of a first file Node loads what strips types, a third of the 0.1 s before the
- * first line of a program that is started by a `.js` file, as `pnpm logs` is.
+ * No TypeScript, like the `bin.js` of each program, which is all that comes before it: to strip the types of a first
+ * file Node loads what strips types, a third of the 0.1 s before the first line. What the cache has is stripped.
  *
  * The cache lies in the private `run/`, never in the system's place for temporary files, where another user could have
  * put code for us to run. Where `run/` can't be written, programs start without it, 0.1 s later.

@@ -21,12 +21,18 @@ export interface Command extends CommandSyntax {
   run(invocation: Invocation): Promise<number>;
 }
 
+/** A command of which no more is known than its name until it is asked for, or all are, for help. */
+export interface CommandLoader {
+  readonly name: string;
+  load(): Promise<Command>;
+}
+
 export interface Program {
   readonly name: string;
   readonly version: string;
   readonly describe: string;
   /** The first one is run when no command is named. */
-  readonly commands: readonly Command[];
+  readonly commands: readonly (Command | CommandLoader)[];
 }
 
 /** Runs one command of a program and ends the process with its exit code. */
@@ -42,12 +48,15 @@ export async function runProgram(program: Program): Promise<never> {
 
 async function run(program: Program, argv: readonly string[]): Promise<number> {
   const columns = Math.min(process.stdout.columns ?? 100, 120);
-  const parsed = await parseCommandLine(program, argv, columns);
+  const named = program.commands.filter(({ name }) => name === argv[0]);
+  const wanted = named.length > 0 ? named : program.commands;
+  const commands = await Promise.all(wanted.map((command) => ('load' in command ? command.load() : command)));
+  const parsed = await parseCommandLine({ ...program, commands }, argv, columns);
   if (parsed.kind === 'text') {
     process.stdout.write(parsed.text);
     return exitCodes.success;
   }
-  const command = program.commands.find(({ name }) => name === parsed.command);
+  const command = commands.find(({ name }) => name === parsed.command);
   return command === undefined ? exitCodes.configuration : command.run({ ...parsed, program: program.name });
 }
 

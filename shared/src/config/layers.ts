@@ -2,7 +2,7 @@
  * Layered configuration: flag > environment > file > default. Every value keeps its origin, and every
  * problem of every layer is reported at once.
  */
-import { type ConfigurationFile, readSection } from './file.ts';
+import type { FileSection } from './file.ts';
 import { nearestName } from './nearest.ts';
 import { didYouMean, type Problem, quote } from './problems.ts';
 import {
@@ -25,7 +25,8 @@ export interface Layers {
   readonly flags: readonly FlagValue[];
   /** The process's environment; left out for commands that read flags alone. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  readonly file?: ConfigurationFile | undefined;
+  /** What the file has for this program. */
+  readonly file?: FileSection | undefined;
 }
 
 export interface Resolved<S extends Settings> {
@@ -130,9 +131,8 @@ function environmentLayer(
   return { values, problems };
 }
 
-function fileLayer(rows: readonly NamedSetting[], program: string, file: ConfigurationFile | undefined): Layer {
-  if (file === undefined) return { values: [], problems: [] };
-  const section = readSection(file, program);
+function fileLayer(rows: readonly NamedSetting[], program: string, section: FileSection | undefined): Layer {
+  if (section === undefined) return { values: [], problems: [] };
   const names = rows.map(({ name }) => name);
   const problems = section.values
     .filter(({ name }) => !names.includes(name))

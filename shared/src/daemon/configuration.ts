@@ -1,7 +1,7 @@
 /** Every layer of a daemon's configuration, read from where it is: flags, environment, file. */
 import { readFile } from 'node:fs/promises';
 import type { Invocation } from '../cli/program.ts';
-import type { ConfigurationFile } from '../config/file.ts';
+import { type FileSection, readSection } from '../config/file.ts';
 import { type Resolved, resolveSettings } from '../config/layers.ts';
 import type { Problem } from '../config/problems.ts';
 import type { Settings } from '../config/settings.ts';
@@ -15,19 +15,24 @@ export async function readConfiguration<S extends Settings>(
   settings: S,
   { flags, extra, problems }: Invocation,
 ): Promise<{ readonly resolved: Resolved<S>; readonly problems: readonly Problem[] }> {
-  const { file, problem } = await readFileLayer(extra.get('config'));
+  const { file, problem } = await readFileLayer(service, extra.get('config'));
   const resolved = resolveSettings(service, settings, { flags, environment: process.env, file });
   return { resolved, problems: [...problems, ...(problem === undefined ? [] : [problem]), ...resolved.problems] };
 }
 
-async function readFileLayer(flag: string | undefined): Promise<{ file?: ConfigurationFile; problem?: Problem }> {
+async function readFileLayer(
+  service: string,
+  flag: string | undefined,
+): Promise<{ file?: FileSection; problem?: Problem }> {
   const path = flag ?? process.env[CONFIG_VARIABLE];
   if (path === undefined) return {};
+  let text: string;
   try {
-    return { file: { path, text: await readFile(path, 'utf8') } };
+    text = await readFile(path, 'utf8');
   } catch (error) {
     const origin = flag === undefined ? `variable ${CONFIG_VARIABLE}` : 'flag --config';
     const what = `can't be read: ${(error as Error).message}`;
     return { problem: { subject: path || 'config', origin, what, expected: 'expected a readable file' } };
   }
+  return { file: readSection({ path, text }, service) };
 }

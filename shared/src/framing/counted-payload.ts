@@ -39,6 +39,12 @@ export interface CountedPayloadOptions {
    * and `end`. What takes time pauses the session here and resumes it when done; a promise returned is not waited for.
    */
   onLine(line: Buffer): void;
+  /**
+   * Called wherever a line is about to begin in a chunk, with the offset there: a receiver that knows what comes next
+   * may take it as it stands, line and payload and all, and returns the offset of the first byte that it did not take.
+   * What it leaves is handled as ever. The bytes are a view, good during the call only.
+   */
+  takeAhead?: ((chunk: Buffer, offset: number) => number) | undefined;
   /** The longest line, in bytes without its terminator: 1 to 2^53-1, by default 1 MiB. */
   maxFrameBytes?: number | undefined;
   /**
@@ -68,6 +74,7 @@ export class CountedPayloadDecoder {
   readonly maxFrameBytes: number;
   readonly #maxBacklogBytes: number;
   readonly #visitLine: (bytes: Buffer, start: number, end: number) => void;
+  readonly #takeAhead: ((chunk: Buffer, offset: number) => number) | undefined;
   /** What is being handled, and where the line that its receiver looks at ends there; -1 if it began earlier. */
   #chunk: Buffer | undefined;
   #lineEnd = -1;
@@ -95,6 +102,7 @@ export class CountedPayloadDecoder {
       Number.MAX_SAFE_INTEGER,
     );
     const { onLine } = options;
+    this.#takeAhead = options.takeAhead;
     this.#visitLine = (bytes, start, end) => {
       this.#lineEnd = bytes === this.#chunk ? end : -1;
       onLine(bytes.subarray(start, end));
@@ -244,9 +252,10 @@ export class CountedPayloadDecoder {
       }
       if (this.#payloadRemaining > 0) {
         offset = this.#handOn(chunk, offset);
-      } else {
-        offset = this.#lines.next(chunk, offset, this.#visitLine);
+        continue;
       }
+      const ahead = this.#takeAhead === undefined || this.#lines.insideFrame ? offset : this.#takeAhead(chunk, offset);
+      offset = ahead > offset ? ahead : this.#lines.next(chunk, offset, this.#visitLine);
     }
   }
 

@@ -1,5 +1,11 @@
-#!/usr/bin/env node
-/** The compile cache is on before the program is loaded: that halves the time to its first line. */
-import '../cli/compile-cache.js';
+import manifest from '../../package.json' with { type: 'json' };
+import { runProgram } from '../cli/program.ts';
+import { PROGRAM } from './verb.ts';
+import { verbs } from './verbs.ts';
 
-await import('./program.ts');
+await runProgram({
+  name: PROGRAM,
+  version: manifest.version,
+  describe: 'The socket toolbox: names, addresses, ports, options and errors of this host and others',
+  commands: verbs,
+});

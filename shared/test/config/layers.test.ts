@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { readSection } from '../../src/config/file.ts';
 import { effectiveSettings, formatEffective, type Layers, resolveSettings } from '../../src/config/layers.ts';
 import { formatProblem } from '../../src/config/problems.ts';
 import { settings } from './example.ts';
 
 const resolve = (layers: Partial<Layers>) => resolveSettings('echo-tcp', settings, { flags: [], ...layers });
 const problemsOf = (layers: Partial<Layers>) => resolve(layers).problems.map(formatProblem);
-const file = (section: string) => ({ path: 'servers.json', text: `{ "echo-tcp": ${section} }` });
+const file = (section: string) => readSection({ path: 'servers.json', text: `{ "echo-tcp": ${section} }` }, 'echo-tcp');
 const flag = (name: string, ...texts: string[]) => ({ name, texts });
 
 describe('precedence', () => {
@@ -133,10 +134,13 @@ describe('problems', () => {
       const problems = problemsOf({
         flags: [flag('port', hostile)],
         environment: { ECHO_TCP_PORT: hostile, [`ECHO_TCP_${hostile}`]: hostile },
-        file: {
-          path: `servers${hostile}.json`,
-          text: JSON.stringify({ 'echo-tcp': { port: hostile, [hostile]: hostile } }),
-        },
+        file: readSection(
+          {
+            path: `servers${hostile}.json`,
+            text: JSON.stringify({ 'echo-tcp': { port: hostile, [hostile]: hostile } }),
+          },
+          'echo-tcp',
+        ),
       });
       expect(problems).toHaveLength(5);
       for (const problem of problems) {

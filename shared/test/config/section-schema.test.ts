@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { readSection } from '../../src/config/file.ts';
 import { resolveSettings, sectionSchema } from '../../src/config/layers.ts';
 import { defaultOf, nameSettings } from '../../src/config/settings.ts';
 import { settings } from './example.ts';
@@ -45,7 +46,7 @@ function isValid(schema: Schema, value: unknown): boolean {
 const schema = sectionSchema('echo-tcp', settings);
 const fitsSchema = (section: object): boolean => isValid(schema, section);
 const fitsParser = (section: object): boolean => {
-  const file = { path: 'servers.json', text: JSON.stringify({ 'echo-tcp': section }) };
+  const file = readSection({ path: 'servers.json', text: JSON.stringify({ 'echo-tcp': section }) }, 'echo-tcp');
   return resolveSettings('echo-tcp', settings, { flags: [], file }).problems.length === 0;
 };
 

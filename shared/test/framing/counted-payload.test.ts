@@ -123,6 +123,42 @@ describe('counted payload', () => {
     expect(codeOf(() => session.push(Buffer.from('abc\r\n')))).toBe('FRAME_TOO_LONG');
   });
 
+  it('lets a receiver take lines and payloads as they stand, wherever a line begins, at every split', () => {
+    const input = Buffer.from('PUT 3\nabcPING\nPUT 3\na\ncQUIT\nPUT 2\nxyPUT 3\ndef');
+    const whole = /PUT 3\n.{3}/sy;
+    const asked = new Set<number>();
+    for (const split of everySplit(input.length)) {
+      const events: string[] = [];
+      let pushed = 0;
+      const session = new CountedPayloadDecoder({
+        takeAhead: (chunk, offset) => {
+          asked.add(pushed + offset);
+          whole.lastIndex = offset;
+          const [found] = whole.exec(chunk.toString('latin1')) ?? [''];
+          if (found !== '') events.push(found.slice(6));
+          return offset + found.length;
+        },
+        onLine: (line) => {
+          const [verb, count] = line.toString().split(' ');
+          if (verb === 'PUT')
+            session.payload(
+              Number(count),
+              sinkOf((run) => events.push(run.toString())),
+            );
+          else events.push(line.toString());
+        },
+      });
+      for (const chunk of chunksOf(input, split)) {
+        session.push(chunk);
+        pushed += chunk.length;
+      }
+      session.end();
+      expect(events.join('')).toBe('abcPINGa\ncQUITxydef');
+    }
+    // Never in the middle of a line or of a payload.
+    expect([...asked].toSorted((a, b) => a - b)).toEqual([0, 9, 14, 23, 28, 36]);
+  });
+
   it.each([
     ['handled at once', {}],
     ['whose sink pauses after every run', { slowSink: true }],

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { lines, logFolder, record } from './support.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/logs/start.js');
+const MAIN = join(import.meta.dirname, '../../src/logs/bin.js');
 
 interface Outcome {
   readonly code: number | null;

@@ -8,7 +8,7 @@ import { parseCommandLine } from '../../src/config/command-line.ts';
 import { AppError } from '../../src/errors.ts';
 import { verbs } from '../../src/nettool/verbs.ts';
 
-export const nettoolPath = `${repository}shared/src/nettool/main.ts`;
+export const nettoolPath = `${repository}shared/src/nettool/bin.js`;
 
 export interface Run {
   readonly code: number | null;

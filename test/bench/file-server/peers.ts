@@ -31,7 +31,7 @@ export interface FilePeer {
 }
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-export const ourProgram = here('../../../services/file-server/src/main.ts');
+export const ourProgram = here('../../../services/file-server/src/bin.js');
 
 /** A Node program whose event loop is watched from inside. */
 function nodeCommand(stallFile: string, args: readonly string[]): Command {

@@ -17,7 +17,7 @@ import { strategies, type Way } from './strategies.ts';
 const FILE_BYTES = 1024 ** 3;
 const MEMORY_LOOK_MS = 10;
 /** What the script `pnpm logs` runs. */
-const MAIN = join(import.meta.dirname, '../../../shared/src/logs/start.js');
+const MAIN = join(import.meta.dirname, '../../../shared/src/logs/bin.js');
 
 interface Contestant {
   readonly name: string;

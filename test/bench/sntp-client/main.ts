@@ -28,7 +28,7 @@ import { renderTable } from '../support/table.ts';
 import { packages } from './peers.ts';
 
 const execFileAsync = promisify(execFile);
-const CLIENT = `${repository}services/sntp-client/src/main.ts`;
+const CLIENT = `${repository}services/sntp-client/src/bin.js`;
 
 interface Reading {
   readonly errorUs: number;

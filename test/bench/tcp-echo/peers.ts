@@ -24,7 +24,7 @@ function ourService(readingMode: 'onread' | 'data') {
   return (_workspace: Workspace, port: number): Command => ({
     program: process.execPath,
     args: [
-      here('../../../services/echo-tcp/src/main.ts'),
+      here('../../../services/echo-tcp/src/bin.js'),
       ...['serve', '--host', '127.0.0.1', '--port', String(port), '--io', readingMode],
       ...['--max-connections', 'off', '--max-connections-per-source', 'off', '--admin-socket', 'off'],
     ],

@@ -33,7 +33,7 @@ function ours(name: string, level: string): TimePeer {
     name,
     command: (workspace, port) =>
       intoFile(workspace, name, [
-        here('../../../services/time-stream-tcp/src/main.ts'),
+        here('../../../services/time-stream-tcp/src/bin.js'),
         ...['serve', '--port', String(port), '--client-zone', 'UTC', '--log-level', level],
         ...['--admin-socket', socket(workspace)],
       ]),

@@ -21,7 +21,7 @@ function ourService(io: keyof typeof OUR_PEERS) {
   return (_workspace: Workspace, port: number): Command => ({
     program: process.execPath,
     args: [
-      here('../../../services/udp-echo/src/main.ts'),
+      here('../../../services/udp-echo/src/bin.js'),
       ...['serve', '--host', '127.0.0.1', '--port', String(port), '--io', io],
       ...['--rate-per-source', '100000000', '--deny', '192.0.2.0/24', '--admin-socket', 'off'],
     ],

@@ -33,6 +33,14 @@ export interface Exchange {
    * belong to it may still be on their way.
    */
   accept(reply: Reply): 'done' | 'more' | PayloadSink;
+  /**
+   * For replies that come by the thousand: asked before `accept`, wherever one begins. It takes the bytes from `from` on
+   * as far as they are whole replies in the very form that is hoped for, and returns where they end. All else, down to
+   * a single byte that differs, it leaves to `accept`.
+   */
+  takeAhead?(chunk: Buffer, from: number): number;
+  /** What was taken ahead was the end of it. */
+  readonly isOver?: boolean;
   /** It did not come to its end. Called once, and never after `done`. */
   fail(error: Error): void;
   /** What the server reads, or brings to its disk, before it answers, and meanwhile says nothing. */
@@ -85,6 +93,7 @@ export class Connection {
     this.#timeoutMs = timeoutMs;
     this.#decoder = new CountedPayloadDecoder({
       onLine: (line) => this.#takeLine(line),
+      takeAhead: (chunk, offset) => this.#takeAhead(chunk, offset),
       maxFrameBytes: MAX_REPLY_BYTES,
       maxBacklogBytes: READ_BUFFER_BYTES,
     });
@@ -225,6 +234,19 @@ export class Connection {
       this.#breakOff(error);
       return false;
     }
+  }
+
+  /** Whole replies, one after the other. Returns the offset behind them. */
+  #takeAhead(chunk: Buffer, from: number): number {
+    let offset = from;
+    while (!this.#closesPayload && this.#ended === undefined) {
+      const exchange = this.#awaited[0];
+      const end = exchange?.takeAhead?.(chunk, offset) ?? offset;
+      if (end === offset) break;
+      if (exchange?.isOver === true && this.#awaited[0] === exchange) this.#awaited.shift();
+      offset = end;
+    }
+    return offset;
   }
 
   #takeLine(line: Buffer): void {

@@ -1,11 +1,12 @@
 /** Digests: asked of the server, and computed here. */
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { read } from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { FilePath } from '../protocol/path.ts';
 import type { DigestAlgorithm } from '../store/store.ts';
 import type { Connection } from './connection.ts';
+import { crypto } from './crypto.ts';
 import { interrupted, localFailure, violation } from './failures.ts';
 import { wirePath } from './listing.ts';
 import { formatCrc32 } from './range.ts';
@@ -38,7 +39,7 @@ export class RunningDigest {
   readonly #sha256: Hash | undefined;
 
   constructor({ sha256 }: { sha256: boolean }) {
-    this.#sha256 = sha256 ? createHash('sha256') : undefined;
+    this.#sha256 = sha256 ? crypto().createHash('sha256') : undefined;
   }
 
   /** @param crc of all so far with these bytes, where somebody has it already: it costs as much as to receive them */

@@ -56,10 +56,10 @@ export class PartFetch implements Fetch, RangeReceiver {
 
   async run(connection: Connection): Promise<void> {
     const { path, entry } = this.#plan;
-    const { sizeBytes, etag } = entry;
+    const { sizeBytes } = entry;
     await this.#open();
     this.#inPieces ||= this.#offset > 0;
-    if (this.#offset < sizeBytes) await getRange(connection, { path, offset: this.#offset, sizeBytes, etag }, this);
+    if (this.#offset < sizeBytes) await getRange(connection, { path, entry, offset: this.#offset }, this);
     if (this.#offset !== sizeBytes) throw corrupted(`it is ${this.#offset} bytes, not ${sizeBytes}`);
     await checkWhole(connection, this.#plan, this.#digest, { inPieces: this.#inPieces, sha256: this.#wantedSha256 });
     try {

@@ -47,6 +47,8 @@ export interface Fetch {
   /** What is kept for another run; `undefined` when there is nothing. */
   readonly part: KeptPart | undefined;
   run(connection: Connection): Promise<void>;
+  /** The same without a promise, where that can be done: says when it is over. `false` if it can't. */
+  start?(connection: Connection, over: (error?: Error) => void): boolean;
   close(): void;
   discard(): void;
 }

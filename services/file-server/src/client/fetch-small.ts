@@ -1,14 +1,14 @@
 /** A file that fits into memory: nothing of it is on disk before all of it is here and its digest is right. */
-import { hash } from 'node:crypto';
 import { closeSync, constants, fsyncSync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { systemCode } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
+import { crypto } from './crypto.ts';
 import { askDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
 import { corrupted, localFailure } from './failures.ts';
 import type { Fetch, FetchPlan, FetchPolicy } from './fetch-plan.ts';
-import { partName } from './part-name.ts';
-import { getRange, type RangeReceiver } from './range.ts';
+import { partEnd, partName } from './part-name.ts';
+import { getRange, type RangeOver, type RangeReceiver, startRange } from './range.ts';
 
 /** Up to here a file is written in one go. */
 export const SMALL_FILE_BYTES = 256 * 1024;
@@ -17,6 +17,7 @@ const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | con
 
 /** Used again by the next file that arrives on any connection. */
 const buffers: Buffer[] = [];
+const NOTHING = Buffer.alloc(0);
 
 export class SmallFetch implements Fetch, RangeReceiver {
   readonly resumedBytes = 0;
@@ -37,9 +38,14 @@ export class SmallFetch implements Fetch, RangeReceiver {
     return 0;
   }
 
+  /** The digest of the file is wanted, and nobody said it yet. */
+  get #mustAsk(): boolean {
+    return this.#policy.verify === 'sha256' && this.#wantedSha256 === undefined;
+  }
+
   async run(connection: Connection): Promise<void> {
     const { path, entry } = this.#plan;
-    if (this.#policy.verify === 'sha256' && this.#wantedSha256 === undefined) {
+    if (this.#mustAsk) {
       // Replies keep their order: this one is here before the file is.
       askDigest(connection, path, 'sha256', entry.sizeBytes).then(
         (digest) => {
@@ -49,10 +55,20 @@ export class SmallFetch implements Fetch, RangeReceiver {
       );
     }
     try {
-      await getRange(connection, { path, offset: 0, sizeBytes: entry.sizeBytes, etag: entry.etag }, this);
+      await getRange(connection, { path, entry, offset: 0 }, this);
     } finally {
       this.#release();
     }
+  }
+
+  start(connection: Connection, over: RangeOver): boolean {
+    if (this.#mustAsk) return false;
+    const { path, entry } = this.#plan;
+    startRange(connection, { path, entry, offset: 0 }, this, (error) => {
+      this.#release();
+      over(error);
+    });
+    return true;
   }
 
   write(bytes: Buffer): undefined {
@@ -63,10 +79,19 @@ export class SmallFetch implements Fetch, RangeReceiver {
   }
 
   complete(known: string | undefined): void {
-    const bytes = (this.#buffer ?? Buffer.alloc(0)).subarray(0, this.#length);
+    this.#checkAndPut((this.#buffer ?? NOTHING).subarray(0, this.#length), known);
+  }
+
+  takeAll(bytes: Buffer, known: string | undefined): void {
+    this.#length = bytes.length;
+    this.#policy.onBytes(bytes.length);
+    this.#checkAndPut(bytes, known);
+  }
+
+  #checkAndPut(bytes: Buffer, known: string | undefined): void {
     const wanted = this.#wantedSha256 ?? (this.#policy.verify === 'crc32' ? undefined : known);
     if (wanted !== undefined) {
-      const actual = hash('sha256', bytes, 'hex');
+      const actual = crypto().hash('sha256', bytes, 'hex');
       if (actual !== wanted) throw corrupted(`its sha256 is ${actual}, and the server says it should be ${wanted}`);
     }
     try {
@@ -87,11 +112,10 @@ export class SmallFetch implements Fetch, RangeReceiver {
     const { entry, folderNames, name } = this.#plan;
     const { target, fsync } = this.#policy;
     const folder = target.directory(folderNames);
-    const nameOfPart = partName(name, entry.etag);
-    const { modifiedMs } = entry;
-    if (fsync !== 'each' && target.put(folder, { part: nameOfPart, name, bytes, modifiedMs })) return;
+    const { etag, modifiedMs } = entry;
+    if (fsync !== 'each' && target.put(folder, { name, partEnd: partEnd(etag), bytes, modifiedMs })) return;
     const place = target.at(folder, name);
-    const part = folder.at(nameOfPart);
+    const part = folder.at(partName(name, etag));
     const descriptor = openNew(part);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at, at);

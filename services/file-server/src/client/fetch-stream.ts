@@ -41,9 +41,9 @@ export class StreamFetch implements Job {
 
   async run(connection: Connection): Promise<void> {
     const { path, entry } = this.#plan;
-    const { sizeBytes, etag } = entry;
+    const { sizeBytes } = entry;
     const offset = this.#offset;
-    await getRange(connection, { path, offset, sizeBytes, etag }, this.#receiver(connection));
+    await getRange(connection, { path, entry, offset }, this.#receiver(connection));
     await checkWhole(connection, this.#plan, this.#digest, { inPieces: offset > 0, sha256: entry.sha256 });
     if (this.#offset !== sizeBytes) throw corrupted(`it is ${this.#offset} bytes, not ${sizeBytes}`);
   }

@@ -1,6 +1,6 @@
 /** A folder with everything in it: the listing goes on while what it listed is fetched. */
 import { lstatSync } from 'node:fs';
-import { type FilePath, pathOf } from '../protocol/path.ts';
+import { type FilePath, pathBelow } from '../protocol/path.ts';
 import type { RemoteEntry } from '../protocol/reply-entry.ts';
 import { type Existing, judgeExisting } from './existing.ts';
 import { localFailure } from './failures.ts';
@@ -8,6 +8,9 @@ import { FetchJob } from './fetch.ts';
 import type { FetchPlan, FetchPolicy, FetchResult } from './fetch-plan.ts';
 import type { Lanes } from './lanes.ts';
 import { listTree } from './listing.ts';
+
+/** Few: the first file is asked for after the first page, and while the server makes one it sends no file. */
+const PAGE_ENTRIES = 300;
 
 export interface TreeOptions {
   readonly root: FilePath;
@@ -33,15 +36,19 @@ export async function fetchTree(
   policy: FetchPolicy,
   events: TreeEvents,
 ): Promise<void> {
-  const source = { connect: () => lanes.connection(), retries, signal: policy.signal };
+  let folder: { readonly text: string; readonly names: readonly Buffer[] } | undefined;
+  const source = { connect: () => lanes.connection(), retries, signal: policy.signal, pageEntries: PAGE_ENTRIES };
   for await (const entries of listTree(source, root, maxFiles)) {
     for (const entry of entries) {
-      const names = entry.path.names;
-      const path = pathOf([...root.names, ...names]);
-      const plan = { path, entry, folderNames: names.slice(0, -1), name: names.at(-1) as Buffer };
+      const { names, text } = entry.path;
+      // The files of a folder come one after the other, and share its names.
+      const folderText = text.slice(0, text.lastIndexOf('/') + 1);
+      if (folder?.text !== folderText) folder = { text: folderText, names: names.slice(0, -1) };
+      const name = names.at(-1) as Buffer;
+      const plan = { path: pathBelow(root, entry.path), entry, folderNames: folder.names, name };
       try {
         const job = planEntry(plan, existing, policy, events);
-        if (job !== undefined) await lanes.add(job);
+        if (job !== undefined && !lanes.offer(job)) await lanes.add(job);
       } catch (error) {
         if (lanes.fatal !== undefined) throw lanes.fatal;
         events.finished({ plan, resumedBytes: 0, error: error as Error });

@@ -40,19 +40,43 @@ export class FetchJob implements Job {
         await this.#fetch.run(connection);
         break;
       } catch (error) {
-        if (isCorrupt(error)) this.#fetch.discard();
-        if (!isChanged(error) || this.#changes === MAX_CHANGES) throw error;
-        this.#changes += 1;
-        await this.#startAnew(connection);
+        await this.#mend(connection, error);
       }
     }
-    this.#done({ plan: this.#plan, resumedBytes: this.#fetch.resumedBytes });
+    this.#finish();
+  }
+
+  start(connection: Connection, over: (error?: Error) => void): boolean {
+    return (
+      this.#fetch.start?.(connection, (error) => {
+        if (error === undefined) {
+          this.#finish();
+          over();
+        } else {
+          this.#mend(connection, error)
+            .then(() => this.run(connection))
+            .then(() => over(), over);
+        }
+      }) ?? false
+    );
   }
 
   abandon(error: Error): void {
     this.#fetch.close();
     const { resumedBytes, part } = this.#fetch;
     this.#done({ plan: this.#plan, resumedBytes, error, part });
+  }
+
+  #finish(): void {
+    this.#done({ plan: this.#plan, resumedBytes: this.#fetch.resumedBytes });
+  }
+
+  /** After a failure: made ready for another go where one is of use on the same connection. @throws the error if not */
+  async #mend(connection: Connection, error: unknown): Promise<void> {
+    if (isCorrupt(error)) this.#fetch.discard();
+    if (!isChanged(error) || this.#changes === MAX_CHANGES) throw error;
+    this.#changes += 1;
+    await this.#startAnew(connection);
   }
 
   /** There is another content of this name now; what came of the old one is of no use to anybody. */

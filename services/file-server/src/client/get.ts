@@ -8,6 +8,7 @@ import type { Endpoint } from '@small-servers/shared/config/endpoint';
 import { exitCodes } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';
 import type { RemoteEntry } from '../protocol/reply-entry.ts';
+import type { Connection } from './connection.ts';
 import { displayName, displayPath } from './display-name.ts';
 import { judgeExisting } from './existing.ts';
 import { about, errorFields } from './failed-files.ts';
@@ -19,7 +20,7 @@ import { fetchTree } from './fetch-tree.ts';
 import { type Job, Lanes } from './lanes.ts';
 import { formatBytes, TransferMeter } from './meter.ts';
 import { type FolderReport, runFolder } from './run-folder.ts';
-import { again, connector, withConnection } from './session.ts';
+import { again, closing, connector, handOver, type KeptConnection, keepOpen } from './session.ts';
 import type { getSettings } from './settings.ts';
 import { TargetFolder } from './target-folder.ts';
 
@@ -75,16 +76,26 @@ export async function fetchToStandardOutput(context: GetContext): Promise<number
 /** A folder and what is in it, to a folder here. */
 export async function fetchFolder(context: GetContext): Promise<number> {
   const { config, operands, signal } = context;
+  const connect = connector(operands.endpoint, config, signal);
+  const first = keepOpen(connect);
+  return closing(first, async () => {
+    // Asked before anything is made here. A file is a tree of one.
+    const top = await askPath(context, first);
+    if (top.kind !== 'file') return saveFolder(context, handOver(first, connect));
+    first.close();
+    return saveFile(context, placeOf(operands), top);
+  });
+}
+
+async function saveFolder(context: GetContext, connect: () => Promise<Connection>): Promise<number> {
+  const { config, operands, signal } = context;
   const { path, local } = operands;
-  // Asked before anything is made here. A file is a tree of one.
-  const top = await askPath(context);
-  if (top.kind === 'file') return saveFile(context, placeOf(operands), top);
   const target = new TargetFolder(local ?? path.names.at(-1)?.toString() ?? '.');
   const meter = new TransferMeter();
   const counts = { fetched: 0, kept: 0, skipped: 0 };
   const lanes = new Lanes({
     lanes: config.parallel,
-    connect: connector(operands.endpoint, config, signal),
+    connect,
     retries: config.retries,
     signal,
   });
@@ -103,11 +114,11 @@ export async function fetchFolder(context: GetContext): Promise<number> {
       },
       kept: (plan) => {
         counts.kept += 1;
-        record(fileRecord({ plan, resumedBytes: 0 }, 'kept'));
+        record(() => fileRecord({ plan, resumedBytes: 0 }, 'kept'));
       },
       skipped: (plan) => {
         counts.skipped += 1;
-        record(fileRecord({ plan, resumedBytes: 0 }, 'skipped'));
+        record(() => fileRecord({ plan, resumedBytes: 0 }, 'skipped'));
       },
       finished: (result) => {
         meter.files += 1;
@@ -115,18 +126,17 @@ export async function fetchFolder(context: GetContext): Promise<number> {
         else if (lanes.fatal === undefined || result.part !== undefined) {
           failed.add(displayPath(result.plan.path), withPart(result, signal));
         }
-        record(fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
+        record(() => fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
       },
     });
   const sentence = (failed: number): string => folderSentence(counts, failed, meter);
   return runFolder(context, { path, lanes, meter, counts, sentence, find }).finally(() => target.close());
 }
 
-async function askPath({ config, operands, signal }: GetContext): Promise<RemoteEntry> {
-  const connect = connector(operands.endpoint, config, signal);
+async function askPath({ config, operands, signal }: GetContext, connect: KeptConnection): Promise<RemoteEntry> {
   try {
-    const entry = await again({ retries: config.retries, signal }, () =>
-      withConnection(connect, (connection) => askEntry(connection, operands.path)),
+    const entry = await again({ retries: config.retries, signal }, async () =>
+      askEntry(await connect(), operands.path),
     );
     if (entry.kind === 'other') throw refused('DENIED', 'it is a link, a FIFO, a device or a socket');
     return entry;
@@ -136,9 +146,11 @@ async function askPath({ config, operands, signal }: GetContext): Promise<Remote
 }
 
 async function askFile(context: GetContext): Promise<RemoteEntry> {
-  const entry = await askPath(context);
+  const { config, operands, signal } = context;
+  const first = keepOpen(connector(operands.endpoint, config, signal));
+  const entry = await closing(first, () => askPath(context, first));
   if (entry.kind === 'file') return entry;
-  throw about(displayPath(context.operands.path), refused('ISDIR', 'it is a folder; give -r for what is in it'));
+  throw about(displayPath(operands.path), refused('ISDIR', 'it is a folder; give -r for what is in it'));
 }
 
 interface LocalPlace {

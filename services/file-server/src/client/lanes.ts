@@ -14,6 +14,11 @@ export interface Job {
   /** Moved so far, over all attempts. */
   readonly movedBytes: number;
   run(connection: Connection): Promise<void>;
+  /**
+   * The same without a promise, for jobs that come by the thousand: asks at once, and says when it is over. `false`,
+   * with nothing done, if this one can't be done so.
+   */
+  start?(connection: Connection, over: (error?: Error) => void): boolean;
   /** There is no further attempt. */
   abandon(error: Error): void;
 }
@@ -67,13 +72,21 @@ export class Lanes {
 
   /** Takes a job; resolves when there is room for another. */
   async add(job: Job): Promise<void> {
+    if (this.offer(job)) return;
     if (this.#fatal !== undefined) {
       job.abandon(this.#fatal);
       throw this.#fatal;
     }
     this.#queue.push(job);
-    if (this.#queue.length === 1) this.#signal();
     while (this.#queue.length >= MAX_QUEUED && this.#fatal === undefined) await this.#wake.promise;
+  }
+
+  /** Takes a job at once, if there is room for yet another behind it: then nobody has to wait. */
+  offer(job: Job): boolean {
+    if (this.#fatal !== undefined || this.#queue.length >= MAX_QUEUED - 1) return false;
+    this.#queue.push(job);
+    if (this.#queue.length === 1) this.#signal();
+    return true;
   }
 
   /** A connection for a request beside the jobs; the first lane's. @throws what ended everything */
@@ -121,22 +134,29 @@ export class Lanes {
       const job = isConnected ? this.#queue.shift() : undefined;
       if (job === undefined) continue;
       if (this.#queue.length === MAX_QUEUED / 2) this.#signal();
-      void this.#attempt(lane, job);
+      this.#attempt(lane, job);
     }
   }
 
-  /** Never rejects. */
-  async #attempt(lane: Lane, job: Job): Promise<void> {
+  #attempt(lane: Lane, job: Job): void {
     this.#running += 1;
     lane.underWay += 1;
     lane.weightBytes += job.weightBytes;
-    try {
-      await job.run(lane.connection as Connection);
-      lane.wasServed = true;
-      lane.fruitless = 0;
-    } catch (error) {
-      await this.#failed(lane, job, error as Error);
-    }
+    const connection = lane.connection as Connection;
+    const over = (error?: Error): void => {
+      if (error === undefined) this.#succeeded(lane, job);
+      else void this.#failed(lane, job, error).then(() => this.#ended(lane, job));
+    };
+    if (job.start?.(connection, over) !== true) job.run(connection).then(() => over(), over);
+  }
+
+  #succeeded(lane: Lane, job: Job): void {
+    lane.wasServed = true;
+    lane.fruitless = 0;
+    this.#ended(lane, job);
+  }
+
+  #ended(lane: Lane, job: Job): void {
     this.#running -= 1;
     lane.underWay -= 1;
     lane.weightBytes -= job.weightBytes;

@@ -3,9 +3,9 @@
  * and no more than the user allows. A server can make a listing long, but not endless.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type FilePath, pathOf } from '../protocol/path.ts';
-import { listedEntry, type RemoteEntry } from '../protocol/reply-entry.ts';
-import { type Fields, type Reply, ReplyError } from '../protocol/reply-parser.ts';
+import { type FilePath, pathBelow, pathOf } from '../protocol/path.ts';
+import { listedEntry, plainItem, type RemoteEntry } from '../protocol/reply-entry.ts';
+import { type Reply, ReplyError } from '../protocol/reply-parser.ts';
 import { backoffMs } from './backoff.ts';
 import { type Connection, type Exchange, outOfPlace } from './connection.ts';
 import { mayPass, Refusal, violation } from './failures.ts';
@@ -17,13 +17,15 @@ export interface ListingOptions {
   readonly maxEntries: number;
 }
 
+const LF = 0x0a;
+
 /** As deep as a server lists at a time. */
 const LEVELS = 32;
 
 /** No server can list what it can not be asked for: a line of the protocol has 4,096 bytes. */
 const MAX_PATH_CHARACTERS = 4_000;
 
-/** Asked for at a time; the server may give fewer. */
+/** Each page costs a round trip. */
 const PAGE_ENTRIES = 1_000;
 
 /** In the order of a listing: name by name, in the order of their bytes, a folder before what it holds. */
@@ -47,8 +49,7 @@ export class ListingCheck {
   }
 
   /** @throws ReplyError for an entry that can not come here */
-  accept(fields: Fields): RemoteEntry {
-    const entry = listedEntry(fields);
+  accept(entry: RemoteEntry): RemoteEntry {
     const { depth, maxEntries } = this.#options;
     if (entry.path.names.length > depth) throw new ReplyError('a listing deeper than was asked for');
     if (this.#last !== undefined && comparePaths(this.#last, entry.path) >= 0) {
@@ -67,6 +68,8 @@ export interface ListingSource {
   connect(): Promise<Connection>;
   readonly retries: number;
   readonly signal: AbortSignal;
+  /** Asked for at a time; the server may give fewer. */
+  readonly pageEntries?: number;
 }
 
 /**
@@ -75,7 +78,7 @@ export interface ListingSource {
  * @throws Refusal, AppError PROTOCOL_VIOLATED, and what ends a connection once too often
  */
 export async function* listPages(
-  { connect, retries, signal }: ListingSource,
+  { connect, retries, signal, pageEntries = PAGE_ENTRIES }: ListingSource,
   path: FilePath,
   options: ListingOptions,
 ): AsyncGenerator<readonly RemoteEntry[]> {
@@ -84,9 +87,9 @@ export async function* listPages(
   let cuts = 0;
   for (let more = true; more; ) {
     const entries: RemoteEntry[] = [];
-    const line = `LIST ${wirePath(path)} depth=${options.depth} n=${PAGE_ENTRIES}${after}`;
+    const line = `LIST ${wirePath(path)} depth=${options.depth} n=${pageEntries}${after}`;
     try {
-      more = await askPage(await connect(), line, (fields) => entries.push(check.accept(fields)));
+      more = await askPage(await connect(), line, (entry) => entries.push(check.accept(entry)));
     } catch (error) {
       // What came of the page is good: the next attempt goes on after it.
       cuts = entries.length > 0 ? 1 : cuts + 1;
@@ -105,35 +108,35 @@ export async function* listTree(
   root: FilePath,
   maxEntries: number,
 ): AsyncGenerator<readonly RemoteEntry[]> {
-  const prefixes: (readonly Buffer[])[] = [[]];
+  const prefixes = [pathOf([])];
   let left = maxEntries;
   for (let prefix = prefixes.pop(); prefix !== undefined; prefix = prefixes.pop()) {
-    const folder = pathOf([...root.names, ...prefix]);
+    const folder = pathBelow(root, prefix);
     if (folder.text.length > MAX_PATH_CHARACTERS) {
       throw violation((await source.connect()).target, 'folders deeper than any path can tell');
     }
     for await (const page of listPages(source, folder, { depth: LEVELS, maxEntries: left })) {
       left -= page.length;
       for (const { kind, path } of page) {
-        if (kind === 'directory' && path.names.length === LEVELS) prefixes.push([...prefix, ...path.names]);
+        if (kind === 'directory' && path.names.length === LEVELS) prefixes.push(pathBelow(prefix, path));
       }
-      yield prefix.length === 0 ? page : page.map((entry) => below(prefix, entry));
+      yield prefix.names.length === 0 ? page : page.map((entry) => below(prefix, entry));
     }
   }
 }
 
-function below(prefix: readonly Buffer[], entry: RemoteEntry): RemoteEntry {
-  return { ...entry, path: pathOf([...prefix, ...entry.path.names]) };
+function below(prefix: FilePath, entry: RemoteEntry): RemoteEntry {
+  return { ...entry, path: pathBelow(prefix, entry.path) };
 }
 
 /** @returns whether there are entries after these */
-function askPage(connection: Connection, line: string, take: (fields: Fields) => void): Promise<boolean> {
+function askPage(connection: Connection, line: string, take: (entry: RemoteEntry) => void): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   let count = 0;
   const exchange: Exchange = {
     accept: (reply: Reply) => {
       if (reply.kind === 'item') {
-        take(reply.fields);
+        take(listedEntry(reply.fields));
         count += 1;
         return 'more';
       }
@@ -147,6 +150,17 @@ function askPage(connection: Connection, line: string, take: (fields: Fields) =>
         throw outOfPlace(reply);
       }
       return 'done';
+    },
+    takeAhead: (chunk, from) => {
+      let at = from;
+      for (let end = chunk.indexOf(LF, at); end !== -1; end = chunk.indexOf(LF, at)) {
+        const entry = plainItem(chunk.toString('latin1', at, end + 1));
+        if (entry === undefined) break;
+        take(entry);
+        count += 1;
+        at = end + 1;
+      }
+      return at;
     },
     fail: reject,
   };

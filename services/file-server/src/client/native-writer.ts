@@ -6,10 +6,10 @@
 import { openNative } from '@small-servers/shared/native/linux';
 
 export interface NewFile {
-  /** Holds the file while it is written; must not be there. */
-  readonly part: Buffer;
   /** Replaced if it is there. */
   readonly name: Buffer;
+  /** What stands behind the name while the file is written, in ASCII; nothing may have that name. */
+  readonly partEnd: string;
   readonly bytes: Buffer;
   /** Milliseconds since 1970. */
   readonly modifiedMs: number;
@@ -19,12 +19,13 @@ export interface NewFile {
 export type NativeWriter = (folder: number, file: NewFile) => boolean;
 
 const SIGNATURES = {
-  openat: { arguments: ['i32', 'buffer', 'i32', 'u32'], return: 'i32' },
+  // Pointers to memory that is used again and again are numbers: to find one anew takes a tenth of a call.
+  openat: { arguments: ['i32', 'u64', 'i32', 'u32'], return: 'i32' },
   write: { arguments: ['i32', 'buffer', 'u64'], return: 'i64' },
-  futimens: { arguments: ['i32', 'buffer'], return: 'i32' },
+  futimens: { arguments: ['i32', 'u64'], return: 'i32' },
   close: { arguments: ['i32'], return: 'i32' },
-  renameat: { arguments: ['i32', 'buffer', 'i32', 'buffer'], return: 'i32' },
-  unlinkat: { arguments: ['i32', 'buffer', 'i32'], return: 'i32' },
+  renameat: { arguments: ['i32', 'u64', 'i32', 'u64'], return: 'i32' },
+  unlinkat: { arguments: ['i32', 'u64', 'i32'], return: 'i32' },
 } as const;
 
 /** O_WRONLY, O_CREAT, O_EXCL and O_CLOEXEC of <fcntl.h>. What is made with O_EXCL is never reached through a link. */
@@ -38,32 +39,38 @@ const MAX_NAME_BYTES = 255;
 export function openNativeWriter(host: Parameters<typeof openNative>[0]): NativeWriter | undefined {
   const native = openNative(host, SIGNATURES);
   if (!native.available) return undefined;
-  const { openat, write, futimens, close, renameat, unlinkat } = native.functions;
+  const { ffi, functions } = native;
+  const { openat, write, futimens, close, renameat, unlinkat } = functions;
   const part = Buffer.alloc(MAX_NAME_BYTES + 1);
+  const partAt = ffi.getRawPointer(part);
   const name = Buffer.alloc(MAX_NAME_BYTES + 1);
+  const nameAt = ffi.getRawPointer(name);
   // struct timespec[2]: of the access and of the change, seconds and nanoseconds, 8 bytes each.
   const times = new BigInt64Array(4);
-  const timesBytes = new Uint8Array(times.buffer);
+  const timesAt = ffi.getRawPointer(times);
 
   const fill = (descriptor: number, { bytes, modifiedMs }: NewFile): boolean => {
     const seconds = Math.floor(modifiedMs / 1000);
     times[0] = times[2] = BigInt(seconds);
-    times[1] = times[3] = BigInt(modifiedMs - seconds * 1000) * 1_000_000n;
+    times[1] = times[3] = BigInt((modifiedMs - seconds * 1000) * 1_000_000);
     const isWritten = bytes.length === 0 || Number(write(descriptor, bytes, BigInt(bytes.length))) === bytes.length;
-    return isWritten && futimens(descriptor, timesBytes) === 0;
+    return isWritten && futimens(descriptor, timesAt) === 0;
   };
 
   return (folder, file) => {
-    if (file.part.length > MAX_NAME_BYTES || file.name.length > MAX_NAME_BYTES) return false;
-    part[file.part.copy(part)] = 0;
-    name[file.name.copy(name)] = 0;
-    const descriptor = openat(folder, part, NEW_FILE, MODE);
+    const { length } = file.name;
+    if (length + file.partEnd.length > MAX_NAME_BYTES) return false;
+    file.name.copy(name);
+    name[length] = 0;
+    file.name.copy(part);
+    part[part.write(file.partEnd, length, 'latin1') + length] = 0;
+    const descriptor = openat(folder, partAt, NEW_FILE, MODE);
     if (descriptor < 0) return false;
     const isWhole = fill(descriptor, file);
     // A file system over a network says only here that a write failed.
     const isClosed = close(descriptor) === 0;
-    if (isWhole && isClosed && renameat(folder, part, folder, name) === 0) return true;
-    unlinkat(folder, part, 0);
+    if (isWhole && isClosed && renameat(folder, partAt, folder, nameAt) === 0) return true;
+    unlinkat(folder, partAt, 0);
     return false;
   };
 }

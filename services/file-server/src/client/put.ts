@@ -112,11 +112,11 @@ function putInto(context: PutContext, connect: KeptConnection): Promise<number> 
       },
       skipped: (skipped) => {
         counts.skipped += 1;
-        record({ path: skipped.text, outcome: 'skipped' });
+        record(() => ({ path: skipped.text, outcome: 'skipped' }));
       },
       folderFailed: (folder, error) => {
         failed.add(displayPath(folder), error);
-        record({ path: folder.text, outcome: 'failed', error: errorFields(error) });
+        record(() => ({ path: folder.text, outcome: 'failed', error: errorFields(error) }));
       },
       finished: (result) => {
         meter.files += 1;
@@ -124,7 +124,7 @@ function putInto(context: PutContext, connect: KeptConnection): Promise<number> 
         else if (lanes.fatal === undefined || result.isResumable === true) {
           failed.add(displayPath(result.plan.path), failure(result, signal));
         }
-        record(fileRecord(result));
+        record(() => fileRecord(result));
       },
     });
   const sentence = (failed: number): string => folderSentence(counts, failed, meter);

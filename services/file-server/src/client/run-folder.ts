@@ -12,8 +12,8 @@ import type { TransferMeter } from './meter.ts';
 /** Where what becomes of a file is told. */
 export interface FolderReport {
   readonly failed: FailedFiles;
-  /** Printed with `--json` alone. */
-  record(fields: object): void;
+  /** Prints what `describe` makes, with `--json` alone; without, nobody makes it. */
+  record(describe: () => object): void;
 }
 
 interface FolderRun {
@@ -34,8 +34,8 @@ export async function runFolder(
   { path, lanes, meter, counts, sentence, find }: FolderRun,
 ): Promise<number> {
   const failed = new FailedFiles(json ? () => {} : warn);
-  const record = (fields: object): void => {
-    if (json) print(`${JSON.stringify(fields)}\n`);
+  const record = (describe: () => object): void => {
+    if (json) print(`${JSON.stringify(describe())}\n`);
   };
   const wipe = showProgress({ terminal, fraction: () => meter.fraction, label: () => meter.label() });
   const running = lanes.run();
@@ -49,7 +49,8 @@ export async function runFolder(
     await running;
     wipe();
   }
-  record({ summary: { ...counts, failed: failed.count, bytes: meter.bytes, durationMs: Math.round(meter.elapsedMs) } });
+  const { bytes, elapsedMs } = meter;
+  record(() => ({ summary: { ...counts, failed: failed.count, bytes, durationMs: Math.round(elapsedMs) } }));
   if (!json) print(sentence(failed.count));
   if (lanes.fatal !== undefined) throw about(displayPath(path), lanes.fatal);
   return failed.count > 0 ? exitCodes.failed : exitCodes.success;

@@ -53,6 +53,16 @@ export function keepOpen(connect: () => Promise<Connection>): KeptConnection {
   return Object.assign(ask, { close: () => connection?.close() });
 }
 
+/** Dials, but for the first time: then it hands over the connection that `keepOpen` has, if that is still good. */
+export function handOver(kept: KeptConnection, connect: () => Promise<Connection>): () => Promise<Connection> {
+  let isHandedOver = false;
+  return () => {
+    const dial = isHandedOver ? connect : kept;
+    isHandedOver = true;
+    return dial();
+  };
+}
+
 /** Runs `work` on one connection, and closes it. */
 export async function withConnection<T>(
   connect: () => Promise<Connection>,

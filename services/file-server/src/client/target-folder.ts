@@ -165,5 +165,5 @@ export class TargetFolder {
 }
 
 function isSamePath(a: readonly Buffer[], b: readonly Buffer[]): boolean {
-  return a.length === b.length && a.every((name, at) => name.equals(b[at] as Buffer));
+  return a === b || (a.length === b.length && a.every((name, at) => name.equals(b[at] as Buffer)));
 }

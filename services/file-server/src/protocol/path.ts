@@ -42,6 +42,13 @@ export function pathOf(names: readonly Buffer[]): FilePath {
   return { names, text: names.length === 0 ? '/' : names.map(encodeName).join('/') };
 }
 
+/** A path that was told from a folder on, from where the folder's own path begins. */
+export function pathBelow(folder: FilePath, { names, text }: FilePath): FilePath {
+  if (folder.names.length === 0) return { names, text };
+  if (names.length === 0) return folder;
+  return { names: [...folder.names, ...names], text: `${folder.text}/${text}` };
+}
+
 function decodeName(part: string): Buffer {
   if (plainName.test(part)) {
     if (part === '.' || part === '..') throw new FileError('BADNAME', '"." and ".." are no names here');

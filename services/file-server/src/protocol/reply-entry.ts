@@ -8,7 +8,7 @@
 import type { EntryKind } from '../store/store.ts';
 import { FileError } from './codes.ts';
 import { decodePath, type FilePath, pathOf } from './path.ts';
-import { type Fields, parseLength, ReplyError } from './reply-parser.ts';
+import { type Fields, MAX_REPLY_BYTES, parseLength, ReplyError } from './reply-parser.ts';
 
 export interface RemoteEntry {
   /** From the folder that was listed; no names for the entry that STAT was asked about. */
@@ -39,6 +39,33 @@ export function statEntry(fields: Fields): RemoteEntry {
 /** @throws ReplyError, above all for a name that leaves the folder */
 export function listedEntry(fields: Fields): RemoteEntry {
   return entryOf(fields, listedPath(fields.get('path') ?? ''));
+}
+
+/** An ITEM with all that our server tells of a file, in its order, and with nothing in its path to be decoded. */
+const PLAIN_ITEM =
+  /^ITEM path=([\w.~-]+(?:\/[\w.~-]+)*) type=(file|directory|other) size=(0|[1-9]\d{0,14}) mtime=(\S+) etag=([A-Za-z0-9]{1,64})(?: sha256=([0-9a-f]{64}))?\r\n$/;
+
+/**
+ * The entry of a line that is an ITEM as almost all of them are, with its terminator: found in one go where parsing it
+ * field by field costs three times as much. `undefined` for any other line, right or wrong.
+ */
+export function plainItem(line: string): RemoteEntry | undefined {
+  if (line.length > MAX_REPLY_BYTES) return undefined;
+  const [, text = '', kind = '', size = '', mtime = '', etag = '', sha256] = PLAIN_ITEM.exec(line) ?? [];
+  const names = plainNames(text);
+  if (names === undefined || !TIME.test(mtime)) return undefined;
+  const modifiedMs = Date.parse(mtime);
+  if (Number.isNaN(modifiedMs)) return undefined;
+  return { path: { names, text }, kind: kind as EntryKind, sizeBytes: Number(size), modifiedMs, etag, sha256 };
+}
+
+function plainNames(text: string): Buffer[] | undefined {
+  const names: Buffer[] = [];
+  for (const part of text.split('/')) {
+    if (part === '' || part === '.' || part === '..') return undefined;
+    names.push(Buffer.from(part, 'latin1'));
+  }
+  return names;
 }
 
 function entryOf(fields: Fields, path: FilePath): RemoteEntry {

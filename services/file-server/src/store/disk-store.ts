@@ -9,7 +9,7 @@ import type { FilePath } from '../protocol/path.ts';
 import { Turn } from '../turn.ts';
 import { Changes, requireReachable } from './changes.ts';
 import { countBytes } from './count.ts';
-import { DigestCache, kindOf } from './entries.ts';
+import { DigestCache, type FileStats, kindOf } from './entries.ts';
 import { asFileError, hasCode, inProtocolWords } from './failures.ts';
 import { type Residence, residenceOf, settledAfterMs } from './file-systems.ts';
 import { type Instance, openInstance } from './instance.ts';
@@ -219,7 +219,7 @@ export class DiskStore implements FileStore {
     });
   }
 
-  entryOf(stats: BigIntStats): Entry {
+  entryOf(stats: FileStats): Entry {
     return this.digests.entry(stats);
   }
 

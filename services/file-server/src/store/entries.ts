@@ -3,6 +3,9 @@ import { hash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import type { Entry, EntryKind } from './store.ts';
 
+/** Of what `stat` says, what is made use of. */
+export type FileStats = Pick<BigIntStats, 'dev' | 'ino' | 'mode' | 'size' | 'mtimeNs' | 'ctimeNs'>;
+
 const identity = new BigUint64Array(5);
 const identityBytes = new Uint8Array(identity.buffer);
 
@@ -11,7 +14,7 @@ const identityBytes = new Uint8Array(identity.buffer);
  * size, and the times of the last change of content and inode. Who writes to a file can set the former time back, but
  * not the latter.
  */
-export function etagOf(stats: BigIntStats): string {
+export function etagOf(stats: FileStats): string {
   identity[0] = stats.dev;
   identity[1] = stats.ino;
   identity[2] = stats.size;
@@ -21,7 +24,7 @@ export function etagOf(stats: BigIntStats): string {
 }
 
 /** Whether two looks at one inode give the same etag, without making it. */
-export function isUnchanged(before: BigIntStats, after: BigIntStats): boolean {
+export function isUnchanged(before: FileStats, after: FileStats): boolean {
   return before.ctimeNs === after.ctimeNs && before.mtimeNs === after.mtimeNs && before.size === after.size;
 }
 
@@ -29,7 +32,7 @@ const S_IFMT = 0o170_000n;
 const S_IFREG = 0o100_000n;
 const S_IFDIR = 0o040_000n;
 
-export function kindOf(stats: BigIntStats): EntryKind {
+export function kindOf(stats: FileStats): EntryKind {
   const format = stats.mode & S_IFMT;
   if (format === S_IFREG) return 'file';
   return format === S_IFDIR ? 'directory' : 'other';
@@ -48,7 +51,7 @@ function protocolTimeMs(nanoseconds: bigint): number {
 }
 
 /** With what is known of its content. */
-export function entryOf(stats: BigIntStats, sha256: string | undefined): Entry {
+export function entryOf(stats: FileStats, sha256: string | undefined): Entry {
   const kind = kindOf(stats);
   return {
     kind,
@@ -88,7 +91,7 @@ export class DigestCache {
     }
   }
 
-  entry(stats: BigIntStats): Entry {
+  entry(stats: FileStats): Entry {
     const entry = entryOf(stats, undefined);
     return entry.kind === 'file' ? { ...entry, sha256: this.get(entry.etag) } : entry;
   }

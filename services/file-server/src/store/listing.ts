@@ -3,10 +3,10 @@
  * names. A directory gives its names in no order, so each page needs a look at all of them; the smallest few thousand
  * are kept meanwhile, and serve other pages too (windows.ts).
  */
-import type { BigIntStats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { FileError } from '../protocol/codes.ts';
 import { decodePath, pathOf } from '../protocol/path.ts';
+import type { FileStats } from './entries.ts';
 import { hasCode } from './failures.ts';
 import { hiddenName, isHidden } from './names.ts';
 import type { FileOperations } from './operations.ts';
@@ -32,13 +32,19 @@ const MAX_PAGE_CHARACTERS = 256 * 1024;
 /** Entries that the disk is asked for at once. */
 const PARALLEL = 16;
 
+/** A name, and what it stands for; nothing, if it is gone since the directory was read. */
+interface Named {
+  readonly name: Buffer;
+  entry: Entry | undefined;
+}
+
 export interface ListingHost {
   readonly root: Root;
   readonly operations: FileOperations;
   /** A directory that changed more recently may change again without its times telling. */
   readonly settledMs: number;
   now(): number;
-  entryOf(stats: BigIntStats): Entry;
+  entryOf(stats: FileStats): Entry;
 }
 
 /** A listing that one reader goes through, as far as it came. */
@@ -88,22 +94,25 @@ export class Listing {
     const descends = depth > 1;
     // The page before ended at this directory, or below it.
     if (after !== undefined && descends) await this.#descend(names, after, { prefix, after: deeper, depth, collector });
-    for await (const { name, entry } of this.#inOrder(place, names, after, walk)) {
-      collector.add({ ...entry, path: pathOf([...prefix, name]) });
-      if (collector.more) return;
-      if (descends && entry.kind === 'directory') {
-        await this.#descend(names, name, { prefix, after: [], depth, collector });
+    for await (const some of this.#inOrder(place, names, after, walk)) {
+      for (const { name, entry } of some) {
+        if (entry === undefined) continue;
+        collector.add({ ...entry, path: pathOf([...prefix, name]) });
+        if (collector.more) return;
+        if (descends && entry.kind === 'directory') {
+          await this.#descend(names, name, { prefix, after: [], depth, collector });
+        }
       }
     }
   }
 
-  /** The entries of one directory, in the order of their names, until the page is full. */
+  /** The entries of one directory, some at a time, in the order of their names, until the page is full. */
   async *#inOrder(
     place: Place,
     names: readonly Buffer[],
     after: Buffer | undefined,
     { prefix, collector }: Walk,
-  ): AsyncGenerator<{ name: Buffer; entry: Entry }> {
+  ): AsyncGenerator<readonly Named[]> {
     const topNames = collector.goesOn ? LATER_WINDOW_NAMES : WINDOW_NAMES;
     const windowNames = prefix.length === 0 ? topNames : Math.max(NESTED_WINDOW_NAMES, collector.wanted);
     let last = after?.toString('latin1');
@@ -111,15 +120,8 @@ export class Listing {
     do {
       window = await this.#window(place, last, windowNames, collector);
       last = window.names.at(-1);
-      for (let start = 0; start < window.names.length; start += PARALLEL) {
-        const some = window.names.slice(start, start + PARALLEL).map((name) => Buffer.from(name, 'latin1'));
-        const entries = await this.#entries(place, names, some, collector);
-        for (const [index, name] of some.entries()) {
-          if (collector.more) return;
-          const entry = entries[index];
-          // One that is gone since the directory was read is left out.
-          if (entry !== undefined) yield { name, entry };
-        }
+      for (let start = 0; start < window.names.length && !collector.more; start += PARALLEL) {
+        yield await this.#entries(place, names, window.names.slice(start, start + PARALLEL), collector);
       }
     } while (window.more && !collector.more);
   }
@@ -146,28 +148,28 @@ export class Listing {
   async #entries(
     place: Place,
     names: readonly Buffer[],
-    some: readonly Buffer[],
+    some: readonly string[],
     collector: Collector,
-  ): Promise<(Entry | undefined)[]> {
+  ): Promise<readonly Named[]> {
     if (collector.sliceIsOver(this.#host.now())) await setImmediate();
-    const path = [...names];
-    return Promise.all(
-      some.map((name) => {
-        path[names.length] = name;
-        return this.#entry(place, path, name);
-      }),
-    );
+    const found: Named[] = [];
+    const fromDisk: Promise<void>[] = [];
+    for (const text of some) {
+      const name = Buffer.from(text, 'latin1');
+      const stats = this.#host.root.lookInside(place, names, name);
+      if (stats === undefined) continue;
+      const named: Named = { name, entry: stats === 'unknown' ? undefined : this.#host.entryOf(stats) };
+      found.push(named);
+      if (named.entry === undefined) fromDisk.push(this.#lookFromDisk(place, named));
+    }
+    if (fromDisk.length === 0) return found;
+    await Promise.all(fromDisk);
+    return found;
   }
 
-  #entry(place: Place, path: readonly Buffer[], name: Buffer): Entry | undefined | Promise<Entry | undefined> {
-    const stats = this.#host.root.lookCached(path);
-    if (stats === 'unknown') return this.#entryFromDisk(place, name);
-    return stats && this.#host.entryOf(stats);
-  }
-
-  async #entryFromDisk(place: Place, name: Buffer): Promise<Entry | undefined> {
-    const stats = await this.#host.root.lookFrom(place, name);
-    return stats && this.#host.entryOf(stats);
+  async #lookFromDisk(place: Place, named: Named): Promise<void> {
+    const stats = await this.#host.root.lookFrom(place, named.name);
+    named.entry = stats && this.#host.entryOf(stats);
   }
 
   async #window(place: Place, after: string | undefined, windowNames: number, collector: Collector): Promise<Window> {
@@ -190,7 +192,7 @@ export class Listing {
     );
   }
 
-  #seen({ dev, ino, mtimeNs, ctimeNs }: BigIntStats): Seen {
+  #seen({ dev, ino, mtimeNs, ctimeNs }: FileStats): Seen {
     const settled = this.#host.now() - Number(ctimeNs / 1_000_000n) > this.#host.settledMs;
     return { directory: `${dev} ${ino}`, stamp: `${mtimeNs} ${ctimeNs}`, settled };
   }

@@ -6,6 +6,7 @@
  *   (RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS); with RESOLVE_CACHED it gives up where a name is not in memory.
  * - open with O_TMPFILE makes a file without a name, and linkat(2) gives it one that nothing else has.
  * - preadv2(2) with RWF_NOWAIT reads what the page cache has.
+ * - statx(2) tells of a name in a directory in one call, where nothing can wait.
  *
  * And renameat2(2) with RENAME_NOREPLACE is the only rename that never replaces anything.
  *
@@ -13,6 +14,8 @@
  */
 import fs from 'node:fs';
 import { openNative } from '@small-servers/shared/native/linux';
+import type { FileStats } from './entries.ts';
+import { STATX_BASIC_STATS, StatxBuffer } from './statx.ts';
 
 export interface NativeFiles {
   /**
@@ -24,6 +27,8 @@ export interface NativeFiles {
   read(descriptor: number, target: Uint8Array, offset: number): number;
   /** Where all is in memory. */
   readonly unnamed?: UnnamedFiles | undefined;
+  /** Where all is in memory: what a name in a directory stands for, without following a link; or `unknown`. */
+  readonly look?: ((directory: number, name: Buffer) => FileStats | typeof absent | typeof unknown) | undefined;
 }
 
 /** Files that have no name until they are whole: what becomes of them before that, nobody sees and nothing is left. */
@@ -46,6 +51,7 @@ const SIGNATURES = {
   syscall: { arguments: ['i64', 'i64', 'u64', 'u64', 'u64'], return: 'i64' },
   linkat: { arguments: ['i32', 'buffer', 'i32', 'buffer', 'i32'], return: 'i32' },
   preadv2: { arguments: ['i32', 'buffer', 'i32', 'i64', 'i32'], return: 'i64' },
+  statx: { arguments: ['i32', 'buffer', 'i32', 'u32', 'buffer'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
 } as const;
 
@@ -54,6 +60,11 @@ const O_CLOEXEC = 0o2_000_000;
 const O_TMPFILE = 0o20_000_000 | fs.constants.O_DIRECTORY;
 const AT_SYMLINK_FOLLOW = 0x400;
 const RWF_NOWAIT = 8;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_NO_AUTOMOUNT = 0x800;
+const AT_STATX_DONT_SYNC = 0x4000;
+/** The name itself, and what is known of it here. */
+const LOOK = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
 const ENOENT = 2;
 
 /** Of <linux/openat2.h>. Without NO_XDEV a mount below the root might be one that waits for a network. */
@@ -141,8 +152,19 @@ export function openNativeFiles(
     },
   };
 
+  const found = new StatxBuffer();
+  const look = (directory: number, name: Buffer): FileStats | typeof absent | typeof unknown => {
+    if (name.length >= PATH_MAX) return unknown;
+    path[name.copy(path)] = 0;
+    if (functions.statx(directory, path, LOOK, STATX_BASIC_STATS, found.bytes) !== 0) {
+      return ffi.getInt32(errno) === ENOENT ? absent : unknown;
+    }
+    return found.mayBeMountRoot ? unknown : found.stats();
+  };
+
   return {
     unnamed: allInMemory ? unnamed : undefined,
+    look: allInMemory ? look : undefined,
     open(directory, names, flags) {
       let end = 0;
       for (const name of names) {

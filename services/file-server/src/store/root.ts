@@ -11,6 +11,7 @@
 import type { BigIntStats } from 'node:fs';
 import { FileError } from '../protocol/codes.ts';
 import type { FilePath } from '../protocol/path.ts';
+import type { FileStats } from './entries.ts';
 import { hasCode } from './failures.ts';
 import { absent, type NativeFiles, type UnnamedFiles, unknown } from './native-files.ts';
 import { type FileOperations, openFlags } from './operations.ts';
@@ -187,6 +188,14 @@ export class Root {
     } finally {
       this.#operations.closeNow(descriptor);
     }
+  }
+
+  /** The same of one name in a directory whose names are `names`, if all of it is in memory. */
+  lookInside(place: Place, names: readonly Buffer[], name: Buffer): FileStats | undefined | 'unknown' {
+    // The name has no slash in it, so it can't lead out of a directory that is held.
+    const found = place.descriptor < 0 ? unknown : (this.#native?.look?.(place.descriptor, name) ?? unknown);
+    if (found === unknown) return this.lookCached([...names, name]);
+    return found === absent ? undefined : found;
   }
 
   /** The same of one name in a directory, from the disk. */

@@ -7,6 +7,9 @@ import { Unreachable } from '../../src/client/failures.ts';
 import { type Job, Lanes } from '../../src/client/lanes.ts';
 import { type Script, type ScriptedServer, startScripted } from './scripted-server.ts';
 
+/** How a job says that it is over. */
+type Way = 'promise' | 'call';
+
 interface Outcome {
   readonly done: string[];
   readonly abandoned: Map<string, Error>;
@@ -16,7 +19,7 @@ interface Outcome {
 async function runPings(
   server: ScriptedServer,
   names: readonly string[],
-  { lanes = 1, retries = 2, signal = new AbortController().signal } = {},
+  { lanes = 1, retries = 2, signal = new AbortController().signal, way = 'promise' as Way } = {},
 ): Promise<Outcome & { fatal: Error | undefined }> {
   const done: string[] = [];
   const abandoned = new Map<string, Error>();
@@ -30,12 +33,17 @@ async function runPings(
   });
   const running = all.run();
   for (const name of names) {
+    const ping = async (connection: Connection): Promise<void> => {
+      await connection.ask(`PING ${name}`);
+      done.push(name);
+    };
     const job: Job = {
       weightBytes: 1,
       movedBytes: 0,
-      run: async (connection) => {
-        await connection.ask(`PING ${name}`);
-        done.push(name);
+      run: way === 'call' ? () => Promise.reject(new Error('it has another way')) : ping,
+      start: (connection, over) => {
+        if (way === 'call') ping(connection).then(() => over(), over);
+        return way === 'call';
       },
       abandon: (error) => abandoned.set(name, error),
     };
@@ -48,10 +56,10 @@ async function runPings(
 
 const names = Array.from({ length: 300 }, (_, index) => `n${String(index).padStart(3, '0')}`);
 
-describe('lanes', () => {
+describe.each<Way>(['promise', 'call'])('lanes, whose jobs end with a %s', (way) => {
   test.each([1, 4])('everything is done once over %i connections', async (lanes) => {
     await using server = await startScripted(() => 'OK\r\n');
-    const { done, abandoned } = await runPings(server, names, { lanes });
+    const { done, abandoned } = await runPings(server, names, { lanes, way });
     expect([done, abandoned.size, server.lines.length]).toEqual([names, 0, names.length]);
     expect(server.connections).toBeLessThanOrEqual(lanes);
   });
@@ -66,7 +74,7 @@ describe('lanes', () => {
       held = [];
       return undefined;
     });
-    expect((await runPings(server, names.slice(0, 30))).done).toHaveLength(30);
+    expect((await runPings(server, names.slice(0, 30), { way })).done).toHaveLength(30);
   }, 10_000);
 
   test('the one whose turn it is when connections end pays for it, those behind it do not', async () => {
@@ -76,7 +84,7 @@ describe('lanes', () => {
       return undefined;
     };
     await using server = await startScripted(poisoned);
-    const { done, abandoned } = await runPings(server, names.slice(0, 60), { retries: 2 });
+    const { done, abandoned } = await runPings(server, names.slice(0, 60), { retries: 2, way });
     expect([...abandoned.keys()]).toEqual(['n005']);
     expect(done).toEqual(names.slice(0, 60).filter((name) => name !== 'n005'));
     expect(server.lines.filter((line) => line.endsWith('n005')).length).toBe(3);
@@ -90,13 +98,13 @@ describe('lanes', () => {
       const isReady = line.endsWith('n001') ? count > 1 : count > 100;
       return isReady ? 'OK\r\n' : 'ERR BUSY retry=later: not now\r\n';
     });
-    const { done, abandoned } = await runPings(server, ['n001', 'n002'], { retries: 2 });
+    const { done, abandoned } = await runPings(server, ['n001', 'n002'], { retries: 2, way });
     expect([done, [...abandoned.keys()], asked.get('PING n002')]).toEqual([['n001'], ['n002'], 3]);
   });
 
   test('what is refused for good is not asked again', async () => {
     await using server = await startScripted(() => 'ERR NOTFOUND retry=no: nothing\r\n');
-    const { abandoned } = await runPings(server, ['n001']);
+    const { abandoned } = await runPings(server, ['n001'], { way });
     expect([abandoned.get('n001')?.message, server.lines.length]).toEqual(['NOTFOUND: nothing', 1]);
   });
 
@@ -108,7 +116,7 @@ describe('lanes', () => {
       socket.end('ERR LIMIT retry=later: one connection for each\r\n');
       return undefined;
     });
-    const { done, abandoned } = await runPings(server, names, { lanes: 4, retries: 0 });
+    const { done, abandoned } = await runPings(server, names, { lanes: 4, retries: 0, way });
     expect([done, abandoned.size]).toEqual([names, 0]);
   });
 
@@ -117,14 +125,14 @@ describe('lanes', () => {
       socket.destroy();
       return undefined;
     });
-    const { done, abandoned, fatal } = await runPings(server, names, { retries: 2 });
+    const { done, abandoned, fatal } = await runPings(server, names, { retries: 2, way });
     expect([done, abandoned.size, fatal]).toMatchObject([[], names.length, { code: 'CONNECTION_LOST' }]);
     expect(server.connections).toBe(3);
   });
 
   test('a broken protocol ends that job, and what comes after is asked on another connection', async () => {
     await using server = await startScripted((line) => (line.endsWith('n003') ? 'WHAT\r\n' : 'OK\r\n'));
-    const { abandoned } = await runPings(server, names.slice(0, 6));
+    const { abandoned } = await runPings(server, names.slice(0, 6), { way });
     expect(abandoned.get('n003')).toMatchObject({ code: 'PROTOCOL_VIOLATED' });
   });
 
@@ -157,7 +165,7 @@ describe('lanes', () => {
       if (line.endsWith('n010')) interrupt.abort();
       return line < 'PING n010' ? 'OK\r\n' : undefined;
     });
-    const { done, abandoned, fatal } = await runPings(server, names, { signal: interrupt.signal });
+    const { done, abandoned, fatal } = await runPings(server, names, { signal: interrupt.signal, way });
     expect(fatal).toMatchObject({ code: 'TRANSFER_INTERRUPTED' });
     expect(done.length).toBeLessThanOrEqual(10);
     expect([...abandoned.values()].every((error) => error === fatal)).toBe(true);

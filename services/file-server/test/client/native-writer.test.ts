@@ -8,8 +8,9 @@ import { seededBytes } from '../../../../test/support/splits.ts';
 import { type NativeWriter, openNativeWriter } from '../../src/client/native-writer.ts';
 import { TargetFolder } from '../../src/client/target-folder.ts';
 
-const part = Buffer.from('f.e1.part');
 const name = Buffer.from('f');
+const partEnd = '.e1.part';
+const part = 'f.e1.part';
 
 let home: string;
 let folder: number;
@@ -25,7 +26,7 @@ afterEach(async () => {
 test('on another system there are no such calls, and a target folder says that nothing was put', () => {
   expect(openNativeWriter({ ...process, platform: 'darwin' })).toBeUndefined();
   const target = new TargetFolder(home, false);
-  expect(target.put(target.directory([]), { part, name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+  expect(target.put(target.directory([]), { name, partEnd, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
   target.close();
 });
 
@@ -38,7 +39,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     ['the most that is small', 256 * 1024, 0],
   ])('%s: the file has its content and its time, and no other name', async (_what, sizeBytes, modifiedMs) => {
     const bytes = seededBytes(sizeBytes, 1);
-    expect(write(folder, { part, name, bytes, modifiedMs })).toBe(true);
+    expect(write(folder, { name, partEnd, bytes, modifiedMs })).toBe(true);
     expect(await readdir(home)).toEqual(['f']);
     expect((await readFile(join(home, 'f'))).equals(bytes)).toBe(true);
     expect((await stat(join(home, 'f'), { bigint: true })).mtimeNs).toBe(BigInt(modifiedMs) * 1_000_000n);
@@ -48,32 +49,29 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     await writeFile(join(home, 'other'), 'other');
     await symlink('other', join(home, 'f'));
     for (const text of ['first', 'second']) {
-      expect(write(folder, { part, name, bytes: Buffer.from(text), modifiedMs: 0 })).toBe(true);
+      expect(write(folder, { name, partEnd, bytes: Buffer.from(text), modifiedMs: 0 })).toBe(true);
       expect(await readFile(join(home, 'f'), 'utf8')).toBe(text);
     }
     expect([await readdir(home), await readFile(join(home, 'other'), 'utf8')]).toEqual([['f', 'other'], 'other']);
   });
 
   test('a part that is there, or a link in its place, is left to the portable way', async () => {
-    await symlink('elsewhere', join(home, part.toString()));
-    expect(write(folder, { part, name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
-    expect(await readlink(join(home, part.toString()))).toBe('elsewhere');
-    expect(await readdir(home)).toEqual([part.toString()]);
+    await symlink('elsewhere', join(home, part));
+    expect(write(folder, { name, partEnd, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+    expect(await readlink(join(home, part))).toBe('elsewhere');
+    expect(await readdir(home)).toEqual([part]);
   });
 
   test('a file that can not get its name leaves no part behind', async () => {
     await mkdir(join(home, 'f'));
-    expect(write(folder, { part, name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+    expect(write(folder, { name, partEnd, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
     expect(await readdir(home)).toEqual(['f']);
   });
 
   test('a name longer than any can be is no name cut short', async () => {
-    for (const [partLength, nameLength] of [
-      [256, 1],
-      [1, 256],
-    ] as const) {
-      const file = { part: Buffer.alloc(partLength, 'p'), name: Buffer.alloc(nameLength, 'n') };
-      expect(write(folder, { ...file, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+    for (const length of [255 - partEnd.length + 1, 255, 256, 4_096]) {
+      const file = { name: Buffer.alloc(length, 'n'), partEnd, bytes: Buffer.from('x'), modifiedMs: 0 };
+      expect(write(folder, file)).toBe(false);
     }
     expect(await readdir(home)).toEqual([]);
   });
@@ -82,8 +80,8 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const before = (await readdir('/proc/self/fd')).length;
     await mkdir(join(home, 'g'));
     for (let index = 0; index < 50; index++) {
-      write(folder, { part, name, bytes: Buffer.from('x'), modifiedMs: 0 });
-      write(folder, { part, name: Buffer.from('g'), bytes: Buffer.from('x'), modifiedMs: 0 });
+      write(folder, { name, partEnd, bytes: Buffer.from('x'), modifiedMs: 0 });
+      write(folder, { name: Buffer.from('g'), partEnd, bytes: Buffer.from('x'), modifiedMs: 0 });
     }
     expect((await readdir('/proc/self/fd')).length).toBe(before);
   });

@@ -12,6 +12,7 @@ import { formatBytes, formatClock, TransferMeter } from '../../src/client/meter.
 import { parseRemotePath } from '../../src/client/operands.ts';
 import { partName } from '../../src/client/part-name.ts';
 import { decodePath, pathOf } from '../../src/protocol/path.ts';
+import { listedEntry } from '../../src/protocol/reply-entry.ts';
 
 describe('backoff', () => {
   test('doubles up to ten seconds, and is spread over the upper half', () => {
@@ -120,20 +121,22 @@ describe('the order of a listing', () => {
   });
 
   test('depth and number are held to', () => {
-    const fields = (text: string) =>
-      new Map([
-        ['path', text],
-        ['type', 'file'],
-        ['size', '1'],
-        ['mtime', '2026-01-02T03:04:05.678Z'],
-        ['etag', 'e1'],
-      ]);
+    const entry = (text: string) =>
+      listedEntry(
+        new Map([
+          ['path', text],
+          ['type', 'file'],
+          ['size', '1'],
+          ['mtime', '2026-01-02T03:04:05.678Z'],
+          ['etag', 'e1'],
+        ]),
+      );
     const check = new ListingCheck({ depth: 2, maxEntries: 2 });
-    expect(check.accept(fields('a')).path.text).toBe('a');
-    expect(() => check.accept(fields('b/c/d'))).toThrow('deeper');
-    expect(check.accept(fields('b/c')).sizeBytes).toBe(1);
-    expect(() => check.accept(fields('b/c'))).toThrow('out of order');
-    expect(() => check.accept(fields('b/d'))).toThrow('--max-files');
+    expect(check.accept(entry('a')).path.text).toBe('a');
+    expect(() => check.accept(entry('b/c/d'))).toThrow('deeper');
+    expect(check.accept(entry('b/c')).sizeBytes).toBe(1);
+    expect(() => check.accept(entry('b/c'))).toThrow('out of order');
+    expect(() => check.accept(entry('b/d'))).toThrow('--max-files');
   });
 });
 

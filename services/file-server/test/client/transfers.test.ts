@@ -558,7 +558,7 @@ describe('as users run it', () => {
   });
 
   describe('ls into a pipe', () => {
-    const program = `${nodePath} ${repository}services/file-server/src/main.ts`;
+    const program = `${nodePath} ${repository}services/file-server/src/bin.js`;
     const inShell = (command: string) => runWith('', 'bash', '-c', `set -o pipefail; ${command}`);
     beforeEach(async () => {
       await mkdir(join(served, 'many'));
@@ -596,7 +596,7 @@ describe('as users run it', () => {
       { down: 10 },
     ]);
     const args = ['get', `127.0.0.1:${relay.port}`, 'f', '--retries', '1000'];
-    const child = spawn(nodePath, [`${repository}services/file-server/src/main.ts`, ...args], {
+    const child = spawn(nodePath, [`${repository}services/file-server/src/bin.js`, ...args], {
       cwd: here,
       stdio: 'pipe',
     });

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/protocol/codes.ts';
-import { decodePath } from '../../src/protocol/path.ts';
+import { decodePath, pathOf } from '../../src/protocol/path.ts';
 import { data, entryPairs, err, item, ok, send } from '../../src/protocol/reply.ts';
-import { listedEntry, statEntry } from '../../src/protocol/reply-entry.ts';
+import { listedEntry, plainItem, statEntry } from '../../src/protocol/reply-entry.ts';
 import { parseReply, ReplyError } from '../../src/protocol/reply-parser.ts';
 
 const parse = (line: string) => parseReply(Buffer.from(line.replace(/\r\n$/, ''), 'latin1'));
@@ -94,5 +94,72 @@ describe('what is no reply', () => {
         }
       }),
     );
+  });
+});
+
+describe('an ITEM in its usual form', () => {
+  const names = fc.array(
+    fc.string({
+      unit: fc.constantFrom('a', 'Z', '9', '.', '_', '~', '-', ' ', '%', '\u00e9'),
+      minLength: 1,
+      maxLength: 8,
+    }),
+    { minLength: 1, maxLength: 4 },
+  );
+  const entries = fc.record({
+    kind: fc.constantFrom('file', 'directory', 'other'),
+    sizeBytes: fc.maxSafeNat(),
+    modifiedMs: fc.integer({ min: -1e14, max: 1e14 }),
+    etag: fc.stringMatching(/^[A-Za-z0-9]{1,20}$/),
+    sha256: fc.option(fc.stringMatching(/^[0-9a-f]{64}$/), { nil: undefined }),
+  });
+  const lineOf = (parts: readonly string[], entry: object): string =>
+    item({ ...(entry as Parameters<typeof item>[0]), path: pathOf(parts.map((part) => Buffer.from(part, 'latin1'))) });
+  const parsed = (line: string) => {
+    const reply = parse(line);
+    return reply.kind === 'item' ? listedEntry(reply.fields) : undefined;
+  };
+
+  test('is read at once, and as field by field', () => {
+    const line = lineOf(['a', 'b.txt'], { kind: 'file', sizeBytes: 5, modifiedMs: 1_700_000_000_123, etag: 'abc1' });
+    expect(plainItem(line)).toEqual(parsed(line));
+    expect(plainItem(line)?.path.names.map(String)).toEqual(['a', 'b.txt']);
+  });
+
+  test('is taken for what it is or left alone, whatever stands in it', () => {
+    fc.assert(
+      fc.property(
+        names,
+        entries,
+        fc.nat(),
+        fc.constantFrom('', ' ', '/', '..', '.', '0', '-', '=', '\r', '%'),
+        (parts, entry, at, put) => {
+          const good = lineOf(parts, entry);
+          const place = at % (good.length - 1);
+          for (const line of [
+            good,
+            good.slice(0, place) + put + good.slice(place + 1),
+            good.slice(0, place) + put + good.slice(place),
+          ]) {
+            const found = plainItem(line);
+            if (found !== undefined) expect(found).toEqual(parsed(line));
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test.each([
+    ['a parent', 'a/../b'],
+    ['itself', './a'],
+    ['an absolute name', '/a'],
+    ['an empty name', 'a//b'],
+    ['no name', ''],
+    ['a name longer than any reply', 'a'.repeat(33_000)],
+  ])('%s in its path is left to the parser that has the words for it', (_what, path) => {
+    const fields = 'type=file size=1 mtime=2026-01-02T03:04:05.678Z etag=e1\r\n';
+    expect(plainItem(`ITEM path=a ${fields}`)).toBeDefined();
+    expect(plainItem(`ITEM path=${path} ${fields}`)).toBeUndefined();
   });
 });

@@ -1,10 +1,8 @@
-import { runProgram } from '@small-servers/shared/cli/program';
+/** `file-server serve`: what a command line needs to know of the daemon. The server is loaded when it is run. */
 import { daemonCommand } from '@small-servers/shared/daemon/run';
-import manifest from '../package.json' with { type: 'json' };
-import { clientCommands } from './client/commands.ts';
 import { settings } from './settings.ts';
 
-const serve = daemonCommand('serve', {
+export const serve = daemonCommand('serve', {
   service: 'file-server',
   describe: 'serve the files of one folder',
   settings,
@@ -12,14 +10,6 @@ const serve = daemonCommand('serve', {
     ['file-server serve --root .', 'this folder, to read'],
     ['file-server serve --root /srv/drop --writable --token-file tokens --host ::', 'to a network, changes by token'],
   ],
-  // What only the server needs is loaded when it serves: a client command is over sooner than that.
   check: async (resolved) => (await import('./check-config.ts')).checkConfig(resolved),
   createServer: async (context) => (await import('./server.ts')).createServer(context),
-});
-
-await runProgram({
-  name: 'file-server',
-  version: manifest.version,
-  describe: manifest.description,
-  commands: [serve, ...clientCommands],
 });
