@@ -107,7 +107,7 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
     try {
       const { etag, sizeBytes } = file.entry;
       const digest = alg === 'crc32' ? await crc32Of(session, file) : await sha256Of(session, file);
-      if (!session.gone) session.reply(ok({ [alg]: digest, size: sizeBytes, etag }));
+      if (digest !== undefined) session.reply(ok({ [alg]: digest, size: sizeBytes, etag }));
     } catch (error) {
       if (error instanceof FileShrank) throw new FileError('CHANGED', 'the file shrank meanwhile', { cause: error });
       throw error;
@@ -125,9 +125,9 @@ export const handlers: { readonly [V in VerbName]: Handler<V> } = {
     transferring(session, 'CAT', path, async (file) => {
       const lengthBytes = file.entry.sizeBytes;
       session.flush();
-      await session.downloader.send({ file, offset: 0, lengthBytes, sum: false });
+      const sent = await session.downloader.send({ file, offset: 0, lengthBytes, sum: false });
       await session.flushed();
-      if (session.gone) return { outcome: 'cut', bytes: session.downloader.takenBytes };
+      if (sent === undefined || session.gone) return { outcome: 'cut', bytes: session.downloader.takenBytes };
       session.finish('server-closed');
       return { outcome: 'complete', bytes: lengthBytes };
     }),
@@ -297,7 +297,7 @@ function getNow(session: Session, { path, off, len, if: wanted, ifnot }: Argumen
     const { sizeBytes, etag } = file.entry;
     if (sizeBytes > SMALL_FILE_BYTES || (wanted !== undefined && wanted !== etag)) return false;
     const { reply, content } = smallReply(headerOf(file.entry, 0, sizeBytes), sizeBytes);
-    if (file.readNow?.(content, 0) !== sizeBytes) return false;
+    if (file.readWholeNow?.(content) !== true) return false;
     finishSmallReply(reply, content);
     const transfer = transfers.begin('GET', path.text, session.connection);
     session.batch(reply);
@@ -365,6 +365,7 @@ async function getSmall(session: Session, { file, offset, lengthBytes }: Range, 
     const changed = new FileError('CHANGED', 'the file shrank meanwhile', { cause: error });
     return { outcome: 'failed', bytes: 0, error: changed };
   }
+  if (await file.isWrittenTo()) return { outcome: 'failed', bytes: 0, error: writtenTo() };
   finishSmallReply(reply, content);
   session.send(reply);
   return { outcome: session.gone ? 'cut' : 'complete', bytes: lengthBytes };
@@ -372,20 +373,19 @@ async function getSmall(session: Session, { file, offset, lengthBytes }: Range, 
 
 async function getLarge(session: Session, range: Range, header: string): Promise<Ended> {
   const { file, lengthBytes } = range;
-  const { etag, sizeBytes, modifiedMs } = file.entry;
+  const { etag, sizeBytes } = file.entry;
   const { digests } = session.context;
   const whole = lengthBytes === sizeBytes;
   const known = whole ? digests.crc32(etag) : undefined;
   session.reply(header);
   session.flush();
   const summed = await session.downloader.send({ ...range, sum: known === undefined });
-  const now = await file.check();
-  // Not by its etag, which is another one also when the name went to another file; this one was still sent whole.
-  if (now.sizeBytes !== sizeBytes || now.modifiedMs !== modifiedMs) {
+  if (summed === undefined) return { outcome: 'cut', bytes: session.downloader.takenBytes };
+  if (await file.isWrittenTo()) {
     session.reply('\r\n');
-    return { outcome: 'failed', bytes: lengthBytes, error: new FileError('CHANGED', 'it was written to meanwhile') };
+    return { outcome: 'failed', bytes: lengthBytes, error: writtenTo() };
   }
-  if (whole && known === undefined && !session.gone) digests.rememberCrc32(etag, summed);
+  if (whole && known === undefined && file.isSettled) digests.rememberCrc32(etag, summed);
   session.reply(closing(known ?? summed));
   await session.flushed();
   return session.gone
@@ -393,27 +393,32 @@ async function getLarge(session: Session, range: Range, header: string): Promise
     : { outcome: 'complete', bytes: lengthBytes };
 }
 
+const writtenTo = (): FileError => new FileError('CHANGED', 'it was written to meanwhile');
+
 /** The line after the content: what it must sum up to. */
 const closing = (crc: number): string => `\r\n${ok({ crc32: crc32Text(crc) })}`;
 
-async function crc32Of({ context, downloader }: Session, file: OpenedFile): Promise<string> {
+/** Undefined if the peer left before it was known. */
+async function crc32Of({ context, downloader }: Session, file: OpenedFile): Promise<string | undefined> {
   const { etag, sizeBytes } = file.entry;
-  let crc = context.digests.crc32(etag);
-  if (crc === undefined) {
-    crc = 0;
-    await downloader.scan(file, sizeBytes, (bytes) => {
-      crc = crc32(bytes, crc);
-    });
-    if (await isUnchanged(file)) context.digests.rememberCrc32(etag, crc);
-  }
+  const known = context.digests.crc32(etag);
+  if (known !== undefined) return crc32Text(known);
+  let crc = 0;
+  const whole = await downloader.scan(file, sizeBytes, (bytes) => {
+    crc = crc32(bytes, crc);
+  });
+  if (!whole) return undefined;
+  if (file.isSettled && (await isUnchanged(file))) context.digests.rememberCrc32(etag, crc);
   return crc32Text(crc);
 }
 
-async function sha256Of({ downloader }: Session, file: OpenedFile): Promise<string> {
+/** Undefined if the peer left before it was known. */
+async function sha256Of({ downloader }: Session, file: OpenedFile): Promise<string | undefined> {
   const { sha256, sizeBytes } = file.entry;
   if (sha256 !== undefined) return sha256;
   const hash = createHash('sha256');
-  await downloader.scan(file, sizeBytes, (bytes) => hash.update(bytes));
+  const whole = await downloader.scan(file, sizeBytes, (bytes) => hash.update(bytes));
+  if (!whole) return undefined;
   const digest = hash.digest('hex');
   if (await isUnchanged(file)) file.remember(digest);
   return digest;

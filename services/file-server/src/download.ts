@@ -64,11 +64,12 @@ export class Downloader {
   }
 
   /**
-   * Resolves when the last byte was handed to the socket, to the crc32 of all if asked for; earlier if the peer is gone.
+   * Resolves when the last byte was handed to the socket, to the crc32 of all (0 if not asked for); to undefined if the
+   * peer was gone before that.
    *
    * @throws FileShrank, and what reading the file throws.
    */
-  async send(request: DownloadRequest): Promise<number> {
+  async send(request: DownloadRequest): Promise<number | undefined> {
     this.owes = true;
     try {
       return await this.#send(request);
@@ -77,11 +78,12 @@ export class Downloader {
     }
   }
 
-  async #send({ file, offset, lengthBytes, sum }: DownloadRequest): Promise<number> {
+  async #send({ file, offset, lengthBytes, sum }: DownloadRequest): Promise<number | undefined> {
     let crc = 0;
     let sent = 0;
     this.takenBytes = 0;
-    while (sent < lengthBytes && !this.#outlet.isGone()) {
+    while (sent < lengthBytes) {
+      if (this.#outlet.isGone()) return undefined;
       if (this.#turn.isOver) {
         await this.#turn.next();
         continue;
@@ -113,18 +115,23 @@ export class Downloader {
     return crc;
   }
 
-  /** Reads without sending: `visit` sees all bytes in order. The memory is used again after each call. */
-  async scan(file: OpenedFile, lengthBytes: number, visit: (bytes: Buffer) => void): Promise<void> {
+  /**
+   * Reads without sending: `visit` sees the bytes in order. The memory is used again after each call. Resolves to
+   * whether it saw all of them: there is no need once the peer is gone.
+   */
+  async scan(file: OpenedFile, lengthBytes: number, visit: (bytes: Buffer) => void): Promise<boolean> {
     const block = this.#take(Math.min(lengthBytes, BLOCK_BYTES));
     try {
       let seen = 0;
-      while (seen < lengthBytes && !this.#outlet.isGone()) {
+      while (seen < lengthBytes) {
+        if (this.#outlet.isGone()) return false;
         if (this.#turn.isOver) await this.#turn.next();
         const bytes = block.bytes.subarray(0, Math.min(block.bytes.length, lengthBytes - seen));
         await readFully(file, bytes, seen);
         visit(bytes);
         seen += bytes.length;
       }
+      return true;
     } finally {
       this.#giveBack(block);
     }

@@ -8,6 +8,9 @@ import type { Upload } from './store/store.ts';
 /** The largest read that a connection gives (shared/src/server/reading.ts): a block with less room is written. */
 const LARGEST_READ_BYTES = 256 * 1024;
 
+/** The store is told of what came once it waits for so long, whether the block is full or not. */
+const LONGEST_WAIT_MS = 1_000;
+
 export interface IntakeEvents {
   /** After `write` returned false: there is room again. */
   onRoom(): void;
@@ -23,6 +26,8 @@ export class Intake {
   #leftBytes: number;
   #block: Lent | undefined;
   #filled = 0;
+  /** When `look` first saw what waits. */
+  #waitsSinceMs: number | undefined;
   #writing: Promise<void> | undefined;
   #full = false;
   #flushing = false;
@@ -58,7 +63,22 @@ export class Intake {
       this.#writeBlock();
       await this.#writing;
     }
+    this.#drop();
     if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** Writes what a slow sender leaves waiting, so that it is not lost with the process. To be called now and then. */
+  look(nowMs: number): void {
+    if (this.#filled === 0 || this.#writing !== undefined) return;
+    this.#waitsSinceMs ??= nowMs;
+    if (nowMs - this.#waitsSinceMs >= LONGEST_WAIT_MS) this.#writeBlock();
+  }
+
+  /** Of what is here and not written nothing is wanted any more. */
+  #drop(): void {
+    this.#block?.release();
+    this.#block = undefined;
+    this.#filled = 0;
   }
 
   /** A small block, or a read larger than any that a connection gives. */
@@ -75,6 +95,7 @@ export class Intake {
     const bytes = block.bytes.subarray(0, this.#filled);
     this.#block = undefined;
     this.#filled = 0;
+    this.#waitsSinceMs = undefined;
     this.#writing = this.#upload.write(bytes).then(
       () => this.#written(block),
       (error: unknown) => {
@@ -89,8 +110,7 @@ export class Intake {
     this.#error ??= error;
     if (this.#flushing) return;
     if (error !== undefined) {
-      this.#block?.release();
-      this.#block = undefined;
+      this.#drop();
       this.#events.onError(error);
     } else if (this.#full) {
       this.#full = false;

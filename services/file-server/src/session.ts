@@ -85,8 +85,12 @@ const LINGER_MS = 2_000;
 
 const MAX_WRONG_TOKENS = 3;
 
-/** Pipelined commands of one peer that are done in a row, before others have their turn: some 2 ms if they are PUTs. */
-const COMMANDS_IN_A_ROW = 16;
+/**
+ * What one peer may have done in a row, before others have their turn: so many lines that cost next to nothing (blank
+ * ones, refusals, lines of a text), or a sixty-fourth of that in commands that reach the store. Some 4 ms.
+ */
+const LINES_IN_A_ROW = 1024;
+const LINES_OF_A_COMMAND = 64;
 
 export class Session implements TcpHandler {
   readonly context: SessionContext;
@@ -110,8 +114,10 @@ export class Session implements TcpHandler {
   /** All of an upload's content is here, and the store makes a file of it. */
   #storing = false;
   #commands = 0;
-  /** Since the event loop called last. */
+  /** In lines, since others had their turn. A read is no such turn: the event loop may bring many of them at once. */
   #inARow = 0;
+  /** Commands of this read that reached the store. */
+  #ofThisRead = 0;
   /** All connections' reads up to the last one of this. */
   #reads: number;
   /** Others ask as this one does: its replies leave with theirs. */
@@ -145,7 +151,7 @@ export class Session implements TcpHandler {
       // The LF is the line's, too, and so is a CR before it.
       maxFrameBytes: MAX_LINE_BYTES - 1,
       keepCr: true,
-      onLine: (line) => this.#readLine(line),
+      onLine: (line) => this.#line(line),
     });
   }
 
@@ -164,7 +170,7 @@ export class Session implements TcpHandler {
       return;
     }
     this.#started ||= bytes.length > 0;
-    this.#inARow = 0;
+    this.#ofThisRead = 0;
     const { departures } = this.context;
     this.#hasCompany = departures.readHasCompany(this.#reads);
     this.#reads = departures.reads;
@@ -201,6 +207,7 @@ export class Session implements TcpHandler {
   /** Closes what has used up its time. To be called now and then. */
   checkTime(nowMs: number): void {
     if (this.#gone) return;
+    this.#receiving?.intake.look(nowMs);
     const { firstCommandTimeoutMs, authTimeoutMs, stallTimeoutMs, auth } = this.context.limits;
     if (this.#closing !== undefined) {
       if (nowMs - this.#closing.sinceMs >= LINGER_MS) this.connection.close(this.#closing.reason);
@@ -255,7 +262,7 @@ export class Session implements TcpHandler {
    * and so do all where several connections ask.
    */
   batch(bytes: Buffer): void {
-    if (this.#inARow <= 1 && !this.#hasCompany) {
+    if (this.#ofThisRead <= 1 && !this.#hasCompany) {
       this.send(bytes);
       return;
     }
@@ -409,6 +416,13 @@ export class Session implements TcpHandler {
     this.connection.release();
   }
 
+  #line(line: Buffer): void {
+    this.#inARow += 1;
+    this.#readLine(line);
+    // A decoder that is paused here waits for something else, and goes on when that is over.
+    if (!this.#working && this.#closing === undefined && !this.#decoder.paused) this.#restIfDue();
+  }
+
   #commandLine(line: Buffer): void {
     let text: string;
     try {
@@ -429,7 +443,6 @@ export class Session implements TcpHandler {
     if (parsed.command === undefined) this.refuse(parsed.error, parsed.following);
     else this.#begin(parsed.command);
     if (this.#out.length > MOST_REPLY_CHARACTERS) this.flush();
-    if (!this.#working && this.#closing === undefined) this.#restIfDue();
   }
 
   #begin(command: Command): void {
@@ -441,8 +454,10 @@ export class Session implements TcpHandler {
       this.refuse(error, followingOf(command));
       return;
     }
-    // What asks nothing of the store takes no time to speak of.
-    if (needs !== 'nothing') this.#inARow += 1;
+    if (needs !== 'nothing') {
+      this.#ofThisRead += 1;
+      this.#inARow += LINES_OF_A_COMMAND;
+    }
     if (transfers === true && !this.#countFile()) return;
     const handle = handlers[verb] as (session: Session, args: Command['args']) => Promise<void> | undefined;
     const work = handle(this, args);
@@ -513,7 +528,7 @@ export class Session implements TcpHandler {
   /** Waits before the next command for a peer that does not take what is written, or for others to have their turn. */
   #restIfDue(): boolean {
     if (this.connection.unsentBytes > MOST_UNSENT_BYTES) this.#work(this.flushed());
-    else if (this.#inARow > COMMANDS_IN_A_ROW) this.#work(this.#nextTurn());
+    else if (this.#inARow > LINES_IN_A_ROW) this.#work(this.#nextTurn());
     else return false;
     return true;
   }
@@ -632,8 +647,7 @@ export class Session implements TcpHandler {
 
   #evicted(receiving: Receiving): void {
     if (this.#receiving !== receiving) return;
-    this.#receiving = undefined;
-    this.context.transfers.end(receiving.transfer, 'cut', receiving.intake.receivedBytes, 'BUSY');
+    this.#cutReceiving();
     this.connection.reset('superseded');
   }
 

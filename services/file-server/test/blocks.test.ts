@@ -140,8 +140,23 @@ describe('a download', () => {
     for (let step = 0; step < 10; step += 1) await settle();
     peer.gone = true;
     while (peer.waiting.length > 0) peer.take(0);
-    await sent;
+    expect(await sent, 'no sum of a part').toBeUndefined();
     expect(pool.lentBlocks).toBe(0);
+  });
+
+  test('a scan says whether it saw everything', async () => {
+    const peer = new SlowPeer();
+    const pool = new BlockPool(64);
+    const downloader = new Downloader(peer.outlet, pool, new Turn(() => 0), () => 0);
+    const file = fileOf(seededBytes(4 * MiB, 5));
+    let seen = 0;
+    const visit = (bytes: Buffer): void => {
+      seen += bytes.length;
+      peer.gone = seen > 5 * MiB;
+    };
+    expect(await downloader.scan(file, 4 * MiB, visit)).toBe(true);
+    expect(await downloader.scan(file, 4 * MiB, visit)).toBe(false);
+    expect([seen, pool.lentBlocks]).toEqual([6 * MiB, 0]);
   });
 
   test('of a file that is shorter than it was is an error, and no byte is made up', async () => {
@@ -247,6 +262,33 @@ describe('an upload', () => {
     await settle();
     expect(errors).toEqual([new Error('full')]);
     expect(pool.lentBlocks).toBe(0);
+  });
+
+  test('that fails when all of it is here gives back the block behind the one that failed', async () => {
+    const store = new SlowStore();
+    const pool = new BlockPool(64);
+    const intake = new Intake(store.upload, 10 * MiB, pool, { onRoom: () => {}, onError: () => {} });
+    for (let step = 0; step < 8; step += 1) intake.write(Buffer.alloc(200_000));
+    expect(pool.lentBlocks).toBe(2);
+    const flushed = expect(intake.flush()).rejects.toThrow('full');
+    store.fail();
+    await flushed;
+    expect(pool.lentBlocks).toBe(0);
+  });
+
+  test('of a slow sender is written within a second, however little it is', async () => {
+    const store = new SlowStore();
+    const intake = new Intake(store.upload, 10 * MiB, new BlockPool(64), { onRoom: () => {}, onError: () => {} });
+    intake.look(0);
+    intake.write(Buffer.from('some'));
+    intake.look(10_000);
+    intake.look(10_999);
+    intake.write(Buffer.from(' more'));
+    intake.look(11_000);
+    store.take();
+    await settle();
+    intake.look(99_000);
+    expect(store.pieces.map(String)).toEqual(['some more']);
   });
 });
 

@@ -8,7 +8,7 @@ function wiresOf(count: number): Wire[] {
   const store = new MemoryStore();
   store.put('f', 'some content');
   const departures = new Departures();
-  return Array.from({ length: count }, () => new Wire(store, {}, departures));
+  return Array.from({ length: count }, () => new Wire(store, {}, { departures }));
 }
 
 const turnEnds = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

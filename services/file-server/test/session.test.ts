@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import { everySplit, seededBytes } from '../../../test/support/splits.ts';
+import { DigestCache } from '../src/digest-cache.ts';
 import { verbs } from '../src/protocol/verbs.ts';
 import { findToken, parseTokens } from '../src/tokens.ts';
 import { MemoryStore, type MemoryStoreOptions } from './support/memory-store.ts';
@@ -799,6 +800,77 @@ describe('what is cut', () => {
     while (!wire.output.endsWith('\r\n')) await wire.settle();
     expect(wire.output.slice(-90)).toContain('\r\nERR CHANGED retry=no: it was written to meanwhile\r\n');
   });
+
+  test('a small file that was written to while it was read is not sent at all', async () => {
+    const store = library();
+    const gate = Promise.withResolvers<void>();
+    store.gate = gate.promise;
+    const wire = new Wire(store);
+    wire.send('GET hello.txt\n');
+    await wire.settle();
+    store.tamper('hello.txt', Buffer.from('HELLO\n'));
+    gate.resolve();
+    await wire.settle();
+    expect(wire.lines).toEqual(['ERR CHANGED retry=no: it was written to meanwhile']);
+  });
+});
+
+describe('what is known of a file', () => {
+  const content = seededBytes(3 * 1024 * 1024, 11);
+
+  test.each(['sha256', 'crc32'])('is not the %s of the part that one saw who left before its end', async (alg) => {
+    const store = library();
+    store.put('large', content);
+    const digests = new DigestCache(10);
+    const gate = Promise.withResolvers<void>();
+    store.gate = gate.promise;
+    const leaver = new Wire(store, {}, { digests });
+    leaver.send(`SUM large alg=${alg}\n`);
+    await leaver.settle();
+    leaver.lose();
+    await leaver.settle();
+    gate.resolve();
+    await leaver.settle();
+    const wire = new Wire(store, {}, { digests });
+    const sum = alg === 'crc32' ? crcOf(content) : sha256(content);
+    expect(await answersTo(wire, `SUM large alg=${alg}\n`)).toContain(`OK ${alg}=${sum} `);
+  });
+
+  test('is not the crc32 of the part that was sent before its reader was cut', async () => {
+    const store = library();
+    store.put('large', content);
+    const digests = new DigestCache(10);
+    const tokens = parseTokens(`sha256:${sha256('secret')}`);
+    const reader = new Wire(store, { auth: 'all', tokens }, { digests });
+    await answersTo(reader, 'AUTH secret\n');
+    const gate = Promise.withResolvers<void>();
+    store.gate = gate.promise;
+    reader.send('GET large\n');
+    await reader.settle();
+    reader.changeLimits({ tokens: parseTokens(`sha256:${sha256('other')}`) });
+    reader.pass(60_000);
+    expect(reader.wasReset).toBe(true);
+    gate.resolve();
+    await reader.settle();
+    const wire = new Wire(store, {}, { digests });
+    wire.send('GET large\n');
+    while (!/\r\nOK .*\r\n$/.test(wire.output)) await wire.settle();
+    expect(wire.output.slice(-21)).toBe(`\r\nOK crc32=${crcOf(content)}\r\n`);
+  });
+});
+
+test('a connection that is superseded keeps nothing of the pool', async () => {
+  const store = library();
+  const evicted = new AbortController();
+  const create = store.createUpload.bind(store);
+  store.createUpload = async (request) =>
+    Object.defineProperty(await create(request), 'evicted', { value: evicted.signal });
+  const wire = new Wire(store);
+  await answersTo(wire, 'PUT large 10000000\n', Buffer.alloc(200_000));
+  expect(wire.blocks.lentBlocks).toBe(1);
+  evicted.abort();
+  await wire.settle();
+  expect([wire.reason, wire.blocks.lentBlocks]).toEqual(['superseded', 0]);
 });
 
 describe('a stop', () => {
@@ -863,8 +935,33 @@ describe('limits', () => {
     expect(wire.unsentBytes).toBeLessThan(1024 * 1024);
     expect(wire.held).toBe(true);
     wire.takeEverything();
-    await wire.settle();
+    for (let round = 0; wire.held && round < 100; round += 1) await wire.settle();
     expect(wire.held).toBe(false);
+  });
+
+  test.each([
+    ['blank lines', '', '\n', 'PING\n'],
+    ['lines that are no commands', '', 'x\n', 'PING\n'],
+    ['commands that ask nothing of the store', '', 'PING\n', 'PING\n'],
+    ['commands that are refused', '', 'RMDIR a\n', 'PING\n'],
+    ['lines of a text', 'TEXT t\n', '\n', '.\n'],
+    ['chunks', 'PUT c chunked\n', '1\na\n', '0\n'],
+  ])('%s do not keep the others waiting, however many one read holds', async (_, begin, line, end) => {
+    const wire = new Wire(library({}), { writable: begin !== '' });
+    await answersTo(wire, begin);
+    wire.send(line.repeat(20_000) + end);
+    let turns = 0;
+    for (; wire.held; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(turns).toBeGreaterThan(15);
+    await wire.settle();
+    expect(wire.lines.at(-1)).toMatch(/^OK/);
+  });
+
+  test('many reads in one turn of the event loop are no more than one', async () => {
+    const wire = new Wire(library());
+    for (let read = 0; read < 32; read += 1) wire.send('STAT hello.txt\n'.repeat(10));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(wire.lines.length).toBeLessThanOrEqual(40);
   });
 
   test('after some pipelined commands the next one waits for another turn of the event loop', async () => {

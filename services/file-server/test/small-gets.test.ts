@@ -17,10 +17,9 @@ async function storeInMemory(slow: ReadonlySet<string> = new Set()): Promise<Mem
     store.put(name, content);
     const file = await store.open(decodePath(name));
     // As the kernel: a file without a byte is one of which nobody knows.
-    ready.set(name, {
-      ...file,
-      readNow: (target) => (content.length === 0 || slow.has(name) ? -2 : content.copy(target)),
-    });
+    const readWholeNow = (target: Uint8Array): boolean =>
+      content.length > 0 && !slow.has(name) && content.copy(target) === content.length;
+    ready.set(name, { ...file, readWholeNow });
   }
   return Object.assign(store, { openNow: ({ text }: { text: string }) => ready.get(text) });
 }

@@ -28,6 +28,11 @@ export function isUnchanged(before: FileStats, after: FileStats): boolean {
   return before.ctimeNs === after.ctimeNs && before.mtimeNs === after.mtimeNs && before.size === after.size;
 }
 
+/** Whether the content may be another. A new link, name or mode changes the etag, but not that. */
+export function isWritten(before: FileStats, after: FileStats): boolean {
+  return before.mtimeNs !== after.mtimeNs || before.size !== after.size;
+}
+
 const S_IFMT = 0o170_000n;
 const S_IFREG = 0o100_000n;
 const S_IFDIR = 0o040_000n;

@@ -1,6 +1,6 @@
 /** A file that is being read. */
 import type { BigIntStats } from 'node:fs';
-import { type DigestCache, isUnchanged } from './entries.ts';
+import { type DigestCache, isUnchanged, isWritten } from './entries.ts';
 import { inProtocolWords } from './failures.ts';
 import { unknown } from './native-files.ts';
 import type { FileOperations } from './operations.ts';
@@ -26,6 +26,7 @@ export interface ReadingHost {
 
 export class DiskFile implements OpenedFile {
   readonly entry: Entry;
+  readonly isSettled: boolean;
   readonly #host: ReadingHost;
   readonly #descriptor: number;
   /** It was found in memory, on a local file system: its inode can be asked without waiting. */
@@ -39,17 +40,25 @@ export class DiskFile implements OpenedFile {
     this.#cached = cached;
     this.entry = host.digests.entry(stats);
     this.#stats = stats;
+    this.isSettled = host.now() - Number(stats.ctimeNs / 1_000_000n) > host.settledMs;
   }
 
   async read(target: Uint8Array, offset: number): Promise<number> {
     // A number that was given back may stand for another file by now.
     if (!this.#open) throw new Error('the file is closed');
-    const bytes = this.readNow(target, offset);
+    const bytes = this.#readNow(target, offset);
     if (bytes >= 0) return bytes;
     return inProtocolWords(() => this.#host.operations.read(this.#descriptor, target, offset));
   }
 
-  readNow(target: Uint8Array, offset: number): number {
+  readWholeNow(target: Uint8Array): boolean {
+    const { operations } = this.#host;
+    if (this.#readNow(target, 0) !== target.length) return false;
+    return !isWritten(this.#stats, operations.statNow(this.#descriptor));
+  }
+
+  /** As `read`: `unknown` where that would wait, or where nobody knows. */
+  #readNow(target: Uint8Array, offset: number): number {
     if (!this.#open || !this.#cached || target.length > INLINE_READ_BYTES) return unknown;
     const { root, operations, inMemory } = this.#host;
     return inMemory
@@ -58,18 +67,24 @@ export class DiskFile implements OpenedFile {
   }
 
   async check(): Promise<Entry> {
+    const now = await this.#statsNow();
+    return isUnchanged(this.#stats, now) ? this.entry : this.#host.digests.entry(now);
+  }
+
+  async isWrittenTo(): Promise<boolean> {
+    return isWritten(this.#stats, await this.#statsNow());
+  }
+
+  async #statsNow(): Promise<BigIntStats> {
     if (!this.#open) throw new Error('the file is closed');
-    const { operations, digests } = this.#host;
-    const now = this.#cached
+    const { operations } = this.#host;
+    return this.#cached
       ? operations.statNow(this.#descriptor)
-      : await inProtocolWords(() => operations.stat(this.#descriptor));
-    return isUnchanged(this.#stats, now) ? this.entry : digests.entry(now);
+      : inProtocolWords(() => operations.stat(this.#descriptor));
   }
 
   remember(sha256: string): void {
-    const { digests, now, settledMs } = this.#host;
-    const changedMs = Number(this.#stats.ctimeNs / 1_000_000n);
-    if (now() - changedMs > settledMs) digests.set(this.entry.etag, sha256);
+    if (this.isSettled) this.#host.digests.set(this.entry.etag, sha256);
   }
 
   async close(): Promise<void> {

@@ -53,11 +53,18 @@ export interface OpenedFile {
   readonly entry: Entry;
   /** Reads up to `target.length` bytes from `offset`; 0 at the end. May give fewer than asked for. */
   read(target: Uint8Array, offset: number): Promise<number>;
-  /** As `read`, in the same turn: negative where that would wait, or where nobody knows. */
-  readNow?(target: Uint8Array, offset: number): number;
-  /** The entry as it is now, of this descriptor: another etag says the content may have changed. */
+  /**
+   * Fills `target` with the whole content, in the same turn. Returns false, and `target` is undefined, where that would
+   * wait, and where the file was written to since it was opened.
+   */
+  readWholeNow?(target: Uint8Array): boolean;
+  /** The entry as it is now, of this descriptor: another etag says that something of the file changed. */
   check(): Promise<Entry>;
-  /** Keeps a digest computed from this very content, so that the next one who asks has it without reading. */
+  /** Its content may be another one than when it was opened. Its name may be gone: that is not asked. */
+  isWrittenTo(): Promise<boolean>;
+  /** It had not changed for a while when it was opened: whatever changes it later gives it another etag. */
+  readonly isSettled: boolean;
+  /** Keeps a digest of this very content, if it was settled: the next one who asks has it without reading. */
   remember(sha256: string): void;
   close(): Promise<void>;
 }

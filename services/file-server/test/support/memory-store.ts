@@ -126,6 +126,8 @@ export class MemoryStore implements FileStore {
         return offset < node.content.length ? node.content.copy(target, 0, offset) : 0;
       },
       check: async () => entryOf(node),
+      isWrittenTo: async () => node.etag !== entry.etag,
+      isSettled: true,
       remember: (sha256) => {
         node.sha256 = sha256;
       },

@@ -23,6 +23,12 @@ export const noLimits: SessionLimits = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** What several connections have in common. */
+interface Shared {
+  readonly departures?: Departures;
+  readonly digests?: DigestCache;
+}
+
 /** The peer of a session, and the connection between them. */
 export class Wire implements TcpConnection {
   readonly id = 'w';
@@ -30,6 +36,7 @@ export class Wire implements TcpConnection {
   readonly session: Session;
   readonly transfers: Transfers;
   readonly records: Fields[] = [];
+  readonly blocks = new BlockPool(8);
   readonly #output: Buffer[] = [];
   #limits: SessionLimits;
   readonly #afterwards: Promise<void>[] = [];
@@ -45,7 +52,7 @@ export class Wire implements TcpConnection {
   wasReset = false;
   reason: CloseReason | undefined;
 
-  constructor(store: FileStore, limits: Partial<SessionLimits> = {}, departures = new Departures()) {
+  constructor(store: FileStore, limits: Partial<SessionLimits> = {}, shared: Shared = {}) {
     const log = createLog({
       service: 'file-server',
       level: 'info',
@@ -63,10 +70,10 @@ export class Wire implements TcpConnection {
         },
         log,
         transfers: this.transfers,
-        digests: new DigestCache(100),
-        blocks: new BlockPool(8),
+        digests: shared.digests ?? new DigestCache(100),
+        blocks: this.blocks,
         turn: new Turn(clock),
-        departures,
+        departures: shared.departures ?? new Departures(),
         clock,
         onClosed: () => {},
         afterwards: (work) => void this.#afterwards.push(work),
