@@ -8,8 +8,8 @@ import type { Upload } from './store/store.ts';
 /** The largest read that a connection gives (shared/src/server/reading.ts): a block with less room is written. */
 const LARGEST_READ_BYTES = 256 * 1024;
 
-/** The store is told of what came once it waits for so long, whether the block is full or not. */
-const LONGEST_WAIT_MS = 1_000;
+/** What waited for so long goes to the store, whether the block is full or not; the store notes it by then. */
+const LONGEST_WAIT_MS = 2_000;
 
 export interface IntakeEvents {
   /** After `write` returned false: there is room again. */
