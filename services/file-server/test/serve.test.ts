@@ -258,6 +258,33 @@ describe('tokens', () => {
   });
 });
 
+describe('a reload never opens a server to writers without a token', () => {
+  test.each([
+    ['that it is not writable', { writable: false }],
+    ['that it listens on the loopback', { host: '127.0.0.1' }],
+  ])('when the file has no tokens any more and says %s, which waits for a restart', async (_what, changes) => {
+    const root = await mkdtemp(join(folder, 'reload-'));
+    const section = { root, writable: true, host: '0.0.0.0' };
+    const config = join(root, '..', 'reload.json');
+    const write = (settings: object): Promise<void> =>
+      writeFile(config, JSON.stringify({ 'file-server': settings }, undefined, 1));
+    await write({ ...section, 'token-file': await tokenFile('reload-tokens', 'first') });
+    await using daemon = await startDaemon('file-server', ['--config', config]);
+
+    await write({ ...section, ...changes });
+    daemon.process.kill('SIGHUP');
+    const { problems, needsRestart, msg } = await daemon.record('config-rejected');
+    expect(String(problems)).toMatch(/^writable: anybody who reaches 0\.0\.0\.0 could fill and empty the folder \(/);
+    const [[name]] = Object.entries(changes) as [[string, unknown]];
+    expect(needsRestart).toMatchObject([{ name }]);
+    expect(msg).toContain(`it would be so until a restart, which these need: ${name} `);
+    await using peer = await Peer.connect(daemon.port);
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^ERR AUTH retry=auth/);
+    expect((await peer.ask('AUTH first')).line).toBe('OK');
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^OK /);
+  });
+});
+
 test('uploads that were cut are deleted after --keep-uploads, which a reload can change', async () => {
   const root = await library('kept');
   const config = join(folder, 'kept.json');
