@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { runProgram, startDaemon } from '../../../test/support/daemon.ts';
 import { seededBytes } from '../../../test/support/splits.ts';
 import { Peer } from './support/peer.ts';
+import { TestServer } from './support/server.ts';
 
 const MiB = 1024 * 1024;
 
@@ -282,6 +283,34 @@ describe('a reload never opens a server to writers without a token', () => {
     expect((await peer.ask('MKDIR d')).line).toMatch(/^ERR AUTH retry=auth/);
     expect((await peer.ask('AUTH first')).line).toBe('OK');
     expect((await peer.ask('MKDIR d')).line).toMatch(/^OK /);
+  });
+});
+
+describe('a reload that fails between its check and its end leaves everything as it was', () => {
+  const files = { tokens: '' };
+  beforeAll(async () => {
+    files.tokens = await tokenFile('tokens-of-a-moment', 'first');
+  });
+
+  test('when the token file is just being written, and holds nothing yet', async () => {
+    await using server = await TestServer.start({ tokenFile: files.tokens });
+    await truncate(files.tokens);
+    const next = { ...server.config, firstCommandTimeoutMs: 1, tokenFile: files.tokens };
+    expect(() => server.service.reconfigure?.(next)).toThrow(/^token-file: can't be used: it holds no token \(/);
+    await using peer = await Peer.connect(server.port);
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^ERR AUTH /);
+    expect((await peer.ask('AUTH first')).line).toBe('OK');
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^OK /);
+  });
+
+  test('when the socket came from the supervisor, and is open to more than --host says', async () => {
+    const tokens = await tokenFile('tokens-of-a-socket', 'first');
+    // What the address of an inherited socket is, no setting says.
+    await using server = await TestServer.start({ host: '0.0.0.0', tokenFile: tokens });
+    const next = { ...server.config, host: '127.0.0.1', tokenFile: '' };
+    expect(() => server.service.reconfigure?.(next)).toThrow(/^writable: anybody who reaches 0\.0\.0\.0 could /);
+    await using peer = await Peer.connect(server.port);
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^ERR AUTH /);
   });
 });
 

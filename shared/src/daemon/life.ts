@@ -8,7 +8,7 @@ import { effectiveSettings, formatEffective, type Resolved } from '../config/lay
 import { formatProblem } from '../config/problems.ts';
 import type { Change } from '../config/reload.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
-import { exitCodes } from '../errors.ts';
+import { AppError, exitCodes } from '../errors.ts';
 import { softDescriptorLimit } from '../server/descriptors.ts';
 import { takeInheritedDescriptor } from './activation.ts';
 import type { Admin } from './admin.ts';
@@ -166,7 +166,10 @@ function reloadOnHangUp<S extends Settings>(
   process.on('SIGHUP', () => {
     last = last.then(async () => {
       manager.reloading();
-      await reload();
+      // Whatever a reload meets, the service goes on as it was.
+      await reload().catch((error: Error) => {
+        reject([error.message], error instanceof AppError ? {} : { stack: error.stack });
+      });
       manager.ready();
     });
   });

@@ -87,3 +87,17 @@ test('a mix of old and new that nobody wrote down is checked too, and refused as
     { changed: [{ name: 'greeting' }], needsRestart: [{ name: 'door' }] },
   ]);
 });
+
+test.each([
+  ['a service that can not apply it', 'unspeakable', 'nobody can say that'],
+  ['a check that fails itself', 'unheard-of', 'the check itself failed'],
+])('%s rejects the reload; the old configuration holds, and the next reload works', async (_what, greeting, why) => {
+  await using daemon = await MadeUp.start(greeting, {});
+  expect(await daemon.reload({ greeting })).toMatchObject([
+    { event: 'config-rejected', problems: [why], stack: expect.stringContaining('made-up-daemon.ts') },
+  ]);
+  expect(await daemon.reload({ greeting: 'welcome' })).toMatchObject([
+    { event: 'greeted', msg: 'welcome' },
+    { event: 'config-reloaded', changed: [{ name: 'greeting', from: 'hello', to: 'welcome' }] },
+  ]);
+});
