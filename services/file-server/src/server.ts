@@ -15,7 +15,7 @@ import { Session, type SessionContext, type SessionLimits } from './session.ts';
 import type { FileConfig, settings } from './settings.ts';
 import { type DiskStore, openDiskStore } from './store/disk-store.ts';
 import type { FileStore } from './store/store.ts';
-import { readTokenFile } from './token-file.ts';
+import { readTokenFile, tokenFileProblem } from './token-file.ts';
 import type { Token } from './tokens.ts';
 import { Transfers } from './transfers.ts';
 import { Turn } from './turn.ts';
@@ -42,8 +42,8 @@ export async function createServer(context: ServiceContext<typeof settings>): Pr
   return {
     ...service,
     reconfigure: (next) => {
-      store.keepPartialsFor(next.keepUploadsMs);
       service.reconfigure?.(next);
+      store.keepPartialsFor(next.keepUploadsMs);
     },
   };
 }
@@ -116,7 +116,8 @@ export async function serveStore(
     await store.close();
     throw error;
   });
-  refuseExposure(listener.listeners[0]?.address ?? '', started);
+  const address = listener.listeners[0]?.address ?? '';
+  refuseExposure(address, started);
   const look = (): void => {
     const nowMs = clock();
     for (const session of sessions) session.checkTime(nowMs);
@@ -143,8 +144,10 @@ export async function serveStore(
       ),
     ],
     reconfigure: (next) => {
+      refuseExposure(address, next);
+      const tokens = readTokens(next);
       listener.reconfigure(next);
-      limits = limitsOf(next, readTokens(next));
+      limits = limitsOf(next, tokens);
       clearTimeout(timer);
       look();
     },
@@ -155,9 +158,13 @@ function limitsOf(config: FileConfig, tokens: readonly Token[]): SessionLimits {
   return { ...config, tokens };
 }
 
-/** It was read a moment ago, by `checkConfig`. */
+/** `checkConfig` read it a moment ago, and it may be written anew since. @throws AppError USAGE_INVALID */
 function readTokens({ tokenFile }: FileConfig): readonly Token[] {
-  return tokenFile === '' ? [] : readTokenFile(tokenFile);
+  try {
+    return tokenFile === '' ? [] : readTokenFile(tokenFile);
+  } catch (error) {
+    throw new AppError('USAGE_INVALID', formatProblem(tokenFileProblem(error as Error, tokenFile)));
+  }
 }
 
 /** A socket from the supervisor has an address of its own, whatever --host says. */

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { runProgram, startDaemon } from '../../../test/support/daemon.ts';
 import { seededBytes } from '../../../test/support/splits.ts';
 import { Peer } from './support/peer.ts';
+import { TestServer } from './support/server.ts';
 
 const MiB = 1024 * 1024;
 
@@ -255,6 +256,61 @@ describe('tokens', () => {
     expect(JSON.stringify(daemon.records)).not.toMatch(/"[^"]*\b(?:first|second)\b(?!-holder)[^"]*"/);
     await using last = await Peer.connect(daemon.port);
     expect((await last.ask('AUTH second')).line).toBe('OK');
+  });
+});
+
+describe('a reload never opens a server to writers without a token', () => {
+  test.each([
+    ['that it is not writable', { writable: false }],
+    ['that it listens on the loopback', { host: '127.0.0.1' }],
+  ])('when the file has no tokens any more and says %s, which waits for a restart', async (_what, changes) => {
+    const root = await mkdtemp(join(folder, 'reload-'));
+    const section = { root, writable: true, host: '0.0.0.0' };
+    const config = join(root, '..', 'reload.json');
+    const write = (settings: object): Promise<void> =>
+      writeFile(config, JSON.stringify({ 'file-server': settings }, undefined, 1));
+    await write({ ...section, 'token-file': await tokenFile('reload-tokens', 'first') });
+    await using daemon = await startDaemon('file-server', ['--config', config]);
+
+    await write({ ...section, ...changes });
+    daemon.process.kill('SIGHUP');
+    const { problems, needsRestart, msg } = await daemon.record('config-rejected');
+    expect(String(problems)).toMatch(/^writable: anybody who reaches 0\.0\.0\.0 could fill and empty the folder \(/);
+    const [[name]] = Object.entries(changes) as [[string, unknown]];
+    expect(needsRestart).toMatchObject([{ name }]);
+    expect(msg).toContain(`it would be so until a restart, which these need: ${name} `);
+    await using peer = await Peer.connect(daemon.port);
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^ERR AUTH retry=auth/);
+    expect((await peer.ask('AUTH first')).line).toBe('OK');
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^OK /);
+  });
+});
+
+describe('a reload that fails between its check and its end leaves everything as it was', () => {
+  const files = { tokens: '' };
+  beforeAll(async () => {
+    files.tokens = await tokenFile('tokens-of-a-moment', 'first');
+  });
+
+  test('when the token file is just being written, and holds nothing yet', async () => {
+    await using server = await TestServer.start({ tokenFile: files.tokens });
+    await truncate(files.tokens);
+    const next = { ...server.config, firstCommandTimeoutMs: 1, tokenFile: files.tokens };
+    expect(() => server.service.reconfigure?.(next)).toThrow(/^token-file: can't be used: it holds no token \(/);
+    await using peer = await Peer.connect(server.port);
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^ERR AUTH /);
+    expect((await peer.ask('AUTH first')).line).toBe('OK');
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^OK /);
+  });
+
+  test('when the socket came from the supervisor, and is open to more than --host says', async () => {
+    const tokens = await tokenFile('tokens-of-a-socket', 'first');
+    // What the address of an inherited socket is, no setting says.
+    await using server = await TestServer.start({ host: '0.0.0.0', tokenFile: tokens });
+    const next = { ...server.config, host: '127.0.0.1', tokenFile: '' };
+    expect(() => server.service.reconfigure?.(next)).toThrow(/^writable: anybody who reaches 0\.0\.0\.0 could /);
+    await using peer = await Peer.connect(server.port);
+    expect((await peer.ask('MKDIR d')).line).toMatch(/^ERR AUTH /);
   });
 });
 

@@ -478,6 +478,17 @@ describe('foreign peers', () => {
     ['GET / HTTP/1.1\r\nHost: x\r\n\r\nDEL hello.txt\n', 'HTTP'],
     ['POST /x HTTP/1.0\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
     ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'HTTP'],
+    ['OPTIONS * HTTP/1.1\nDEL hello.txt\n', 'HTTP'],
+    ['CONNECT example.org:443 HTTP/1.1\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['GET http://example.org/x HTTP/1.1\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['M-SEARCH * HTTP/1.1\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['VERSION-CONTROL /x HTTP/1.1\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['MOVE /hello.txt HTTP/1.1\r\nDestination: /x\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['MOVE http://example.org/x HTTP/1.1\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['GET x HTTP/1.1\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['GET /a b HTTP/1.1\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['POST  HTTP/1.1\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
+    ['GET / HTTP/3\r\n\r\nDEL hello.txt\r\n', 'HTTP'],
     [Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x0a]), 'TLS'],
     [Buffer.from([0x16]), 'TLS'],
     ['SSH-2.0-OpenSSH_9.2\r\n', 'SSH'],
@@ -492,6 +503,27 @@ describe('foreign peers', () => {
     expect(wire.records).toMatchObject([{ event: 'foreign-protocol', conn: 'w', protocol }]);
     expect(String(store.content('hello.txt'))).toBe('hello\n');
   });
+});
+
+test('names that look like HTTP are names, in every command', async () => {
+  const wire = new Wire(library());
+  const exchanges = [
+    ['MKDIR HTTP', 'OK type=directory'],
+    ['PUT HTTP/1.1 0', 'SEND 0 id=*', 'OK type=file size=0'],
+    ['STAT HTTP/1.1', 'OK type=file size=0'],
+    ['GET HTTP/1.1', 'DATA 0', '', 'OK crc32=00000000'],
+    ['GET /HTTP/1.1 off=0', 'DATA 0', '', 'OK crc32=00000000'],
+    ['STAT docs/HTTP/2.txt', 'ERR NOTFOUND'],
+    ['DEL HTTP/1.1', 'OK'],
+    ['MOVE hello.txt HTTP/1.1', 'OK type=file size=6'],
+    ['move HTTP/1.1 /HTTP/2 if=none', 'OK type=file size=6'],
+    ['MOVE HTTP/2 HTTP/1.1', 'OK type=file size=6'],
+    ['STAT HTTP/1.1', 'OK type=file size=6'],
+  ] as const;
+  const lines = (await answersTo(wire, exchanges.map(([line]) => `${line}\r\n`).join(''))).split('\r\n');
+  const expected = exchanges.flatMap(([, ...answers]) => answers);
+  expect(lines.map((line, index) => line.slice(0, expected[index]?.length))).toEqual([...expected, '']);
+  expect(wire.ended).toBe(false);
 });
 
 describe('every input is answered alike, however it is cut', () => {

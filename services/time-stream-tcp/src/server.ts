@@ -112,8 +112,8 @@ export async function createServer(
       ];
     },
     reconfigure: (next) => {
-      config = next;
       zone = new Zone(next.clientZone);
+      config = next;
       listener.reconfigure(next);
     },
   };

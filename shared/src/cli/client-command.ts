@@ -22,7 +22,7 @@ export interface ClientContext<S extends Settings, O> {
   /** Writes a line to stderr, behind the program's name. */
   warn(line: string): void;
   /** Standard input and output, for content in place of words. */
-  readonly input: NodeJS.ReadStream;
+  readonly input: NodeJS.ReadStream & { readonly fd?: number };
   readonly output: NodeJS.WriteStream;
   /** Standard error when it is a terminal, for progress; left out otherwise. */
   readonly terminal: NodeJS.WriteStream | undefined;

@@ -13,10 +13,13 @@ export function endWithoutOutput(program: string, readerLeft: number): void {
   });
 }
 
-/** Resolves when what was written is with the reader. */
+/** Resolves when what was written is with the reader, or when it was told that it can't be. */
 export async function written(stream: NodeJS.WriteStream): Promise<void> {
-  if (stream.writableLength === 0) return;
-  await new Promise<void>((resolve) => {
-    stream.write('', () => resolve());
-  });
+  if (stream.writableLength > 0) {
+    await new Promise<void>((resolve) => {
+      stream.write('', () => resolve());
+    });
+  }
+  // The event comes after the write that failed: whoever ends the process now would end it without.
+  if (stream.errored !== null) await new Promise((resolve) => setImmediate(resolve));
 }

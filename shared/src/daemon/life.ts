@@ -8,7 +8,7 @@ import { effectiveSettings, formatEffective, type Resolved } from '../config/lay
 import { formatProblem } from '../config/problems.ts';
 import type { Change } from '../config/reload.ts';
 import type { ConfigOf, Settings } from '../config/settings.ts';
-import { exitCodes } from '../errors.ts';
+import { AppError, exitCodes } from '../errors.ts';
 import { softDescriptorLimit } from '../server/descriptors.ts';
 import { takeInheritedDescriptor } from './activation.ts';
 import type { Admin } from './admin.ts';
@@ -115,7 +115,10 @@ async function serve<S extends Settings>(
   return exitCodes.success;
 }
 
-/** SIGHUP: reads every layer again and applies what can change live; anything wrong changes nothing. */
+/**
+ * SIGHUP: reads every layer again and applies what can change live; anything wrong changes nothing. Looked at is both
+ * what the next start would find, and what is in force until then: a mix of old and new, which nobody wrote down.
+ */
 function reloadOnHangUp<S extends Settings>(
   definition: DaemonDefinition<S>,
   invocation: Invocation,
@@ -132,19 +135,30 @@ function reloadOnHangUp<S extends Settings>(
     readonly log: Log;
   },
 ): void {
+  const reject = (lines: readonly string[], details: object = {}, ending = ''): void => {
+    log.error(
+      { event: 'config-rejected', problems: lines, ...details },
+      `nothing changed: ${lines.join('; ')}${ending}`,
+    );
+  };
   const reload = async (): Promise<void> => {
     const { resolved, problems } = await checkedConfiguration(definition, invocation);
     if (problems.length > 0) {
-      const lines = problems.map(formatProblem);
-      log.error({ event: 'config-rejected', problems: lines }, `nothing changed: ${lines.join('; ')}`);
+      reject(problems.map(formatProblem));
       return;
     }
-    const { changed, needsRestart } = running.apply(resolved);
+    const merged = running.merge(resolved);
+    const { changed, needsRestart } = merged;
+    const mixed = needsRestart.length === 0 ? [] : ((await definition.check?.(merged.resolved)) ?? []);
+    if (mixed.length > 0) {
+      const ending = `; it would be so until a restart, which these need: ${listed(needsRestart)}`;
+      reject(mixed.map(formatProblem), { needsRestart }, ending);
+      return;
+    }
+    service.reconfigure?.(merged.resolved.config);
+    running.apply(merged);
     level.configure(daemonPart(running).logLevel);
-    service.reconfigure?.(running.config);
-    const list = (changes: readonly Change[]): string =>
-      changes.map(({ name, from, to }) => `${name} ${from || 'none'} -> ${to || 'none'}`).join(', ') || 'nothing';
-    const message = `changed: ${list(changed)}; waits for a restart: ${list(needsRestart)}`;
+    const message = `changed: ${listed(changed)}; waits for a restart: ${listed(needsRestart)}`;
     log.info({ event: 'config-reloaded', changed, needsRestart }, message);
   };
   // One at a time: a second SIGHUP in the middle of the first is answered after it.
@@ -152,10 +166,17 @@ function reloadOnHangUp<S extends Settings>(
   process.on('SIGHUP', () => {
     last = last.then(async () => {
       manager.reloading();
-      await reload();
+      // Whatever a reload meets, the service goes on as it was.
+      await reload().catch((error: Error) => {
+        reject([error.message], error instanceof AppError ? {} : { stack: error.stack });
+      });
       manager.ready();
     });
   });
+}
+
+function listed(changes: readonly Change[]): string {
+  return changes.map(({ name, from, to }) => `${name} ${from || 'none'} -> ${to || 'none'}`).join(', ') || 'nothing';
 }
 
 async function openAdminSocket({ adminSocket }: DaemonConfig, log: Log, subject: AdminSubject): Promise<Admin> {

@@ -26,7 +26,10 @@ export interface DaemonDefinition<S extends Settings> {
   readonly describe: string;
   readonly settings: S;
   readonly examples: Command['examples'];
-  /** What is wrong with values that are each allowed, but not together. Asked at the start and at each SIGHUP. */
+  /**
+   * What is wrong with values that are each allowed, but not together. Asked at the start and at each SIGHUP, there of
+   * what was read and, where some of it waits for a restart, of what would be in force until then.
+   */
   check?(resolved: Resolved<S>): readonly Problem[] | Promise<readonly Problem[]>;
   createServer(context: ServiceContext<S>): Promise<Service<ConfigOf<S>>>;
 }

@@ -32,7 +32,10 @@ export interface Service<Config = never> {
    * until it is stopped. Says why when that can't be done.
    */
   handOver?(): string | undefined;
-  /** Applies a configuration in which only live settings differ. */
+  /**
+   * Applies a configuration in which only live settings differ. What it throws rejects the reload, so it throws before
+   * it changes anything. @throws Error whose message says what can't be applied
+   */
   reconfigure?(config: Config): void;
   /** Its own metric families, asked for at each scrape. */
   metrics?: MetricSource;

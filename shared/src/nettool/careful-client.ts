@@ -11,7 +11,7 @@ import { formatHostPort } from '../config/endpoint.ts';
 import { systemCode } from '../errors.ts';
 import type { Transport } from '../system/listeners.ts';
 import { plural } from './format.ts';
-import { Interrupted, TooLong, within } from './time-limit.ts';
+import { Interrupted, TooLong, unlessInterrupted, within } from './time-limit.ts';
 
 export type StepName = 'resolve' | 'connect' | 'tls' | 'send' | 'receive' | 'close';
 
@@ -218,7 +218,9 @@ async function exchange(socket: Socket, conversation: Conversation, steps: Step[
   const broken = new Promise<never>((_resolve, reject) => void arriving.catch(reject));
   broken.catch(() => {});
   await step(steps, { step: 'send' }, async () => {
-    const bytes = await Promise.race([sendAll(socket, conversation), broken]);
+    // Nothing else hears of Ctrl-C when the far end has closed its direction and the input is silent.
+    const sending = Promise.race([sendAll(socket, conversation), broken]);
+    const bytes = await unlessInterrupted(sending, conversation.signal);
     return [undefined, `${plural(bytes, 'byte')}, then the end of sending`];
   });
   await step(steps, { step: 'receive' }, async () => {
@@ -262,7 +264,9 @@ async function close(
 }
 
 async function overUdp(conversation: Conversation, steps: Step[], receiver: Receiver): Promise<void> {
-  const datagram = Buffer.concat(await Array.fromAsync(conversation.message ?? []));
+  // Read once, whatever the number of addresses; how that ends is told where it is sent.
+  const input = Array.fromAsync(conversation.message ?? []);
+  input.catch(() => {});
   await firstThatWorks(conversation, steps, async (address, target) => {
     const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4');
     try {
@@ -272,7 +276,7 @@ async function overUdp(conversation: Conversation, steps: Step[], receiver: Rece
         const { address: host, port } = socket.address();
         return [undefined, `from ${formatHostPort({ host, port })}; UDP sends nothing for this`];
       });
-      await exchangeDatagrams(socket, datagram, conversation, steps, receiver);
+      await exchangeDatagrams(socket, input, conversation, steps, receiver);
     } finally {
       socket.close();
     }
@@ -281,15 +285,17 @@ async function overUdp(conversation: Conversation, steps: Step[], receiver: Rece
 
 async function exchangeDatagrams(
   socket: UdpSocket,
-  datagram: Uint8Array,
+  input: Promise<readonly Uint8Array[]>,
   conversation: Conversation,
   steps: Step[],
   receiver: Receiver,
 ): Promise<void> {
   socket.once('message', (reply) => receiver.take(reply));
-  const reply = waitFor(socket, 'message', conversation);
-  reply.catch(() => {});
+  let reply: Promise<void> | undefined;
   await step(steps, { step: 'send' }, async () => {
+    const datagram = Buffer.concat(await unlessInterrupted(input, conversation.signal));
+    reply = waitFor(socket, 'message', conversation);
+    reply.catch(() => {});
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     socket.send(datagram, (error, bytes) => (error ? reject(error) : resolve(bytes)));
     return [undefined, `a datagram of ${plural(await promise, 'byte')}`];

@@ -20,7 +20,24 @@ export class Interrupted extends Error {
 }
 
 /**
- * What the work gives, unless it takes too long or the signal ends the wait; the work itself goes on unheard.
+ * What the work gives, unless the signal ends the wait; the work itself goes on unheard.
+ *
+ * @throws Interrupted
+ */
+export async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: ended, reject } = Promise.withResolvers<never>();
+  const interrupt = (): void => reject(new Interrupted());
+  if (signal.aborted) interrupt();
+  signal.addEventListener('abort', interrupt);
+  try {
+    return await Promise.race([work, ended]);
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
+}
+
+/**
+ * The same, and not for longer than the limit.
  *
  * @throws TooLong
  * @throws Interrupted
@@ -28,13 +45,9 @@ export class Interrupted extends Error {
 export async function within<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal): Promise<T> {
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new TooLong('no answer within', timeoutMs)), timeoutMs);
-  const interrupt = (): void => reject(new Interrupted());
-  if (signal.aborted) interrupt();
-  signal.addEventListener('abort', interrupt);
   try {
-    return await Promise.race([work, ended]);
+    return await unlessInterrupted(Promise.race([work, ended]), signal);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', interrupt);
   }
 }

@@ -12,13 +12,13 @@ const resolve = (environment: Record<string, string>) => resolveSettings('test',
 
 test('what changes live has its new value and origin, what waits keeps both and names what waits', () => {
   const running = new RunningConfiguration('test', settings, resolve({}));
-  running.apply(resolve({ TEST_LIVE: '2', TEST_FIXED: '3' }));
+  running.apply(running.merge(resolve({ TEST_LIVE: '2', TEST_FIXED: '3' })));
   expect(running.config).toEqual({ live: 2, fixed: 1 });
   expect(running.describe()).toEqual({
     live: { value: 2, text: '2', origin: 'variable TEST_LIVE' },
     fixed: { value: 1, text: '1', origin: 'default', pending: '3' },
   });
-  running.apply(resolve({}));
+  running.apply(running.merge(resolve({})));
   expect(running.describe()).toEqual({
     live: { value: 1, text: '1', origin: 'default' },
     fixed: { value: 1, text: '1', origin: 'default' },

@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Conversation, converse, type Outcome } from '../../src/nettool/careful-client.ts';
 
@@ -37,6 +38,12 @@ async function udpPeer(answer: (datagram: Buffer) => Buffer | undefined): Promis
 
 async function* chunks(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
+}
+
+/** A terminal at which nobody types. */
+async function* silent(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('x');
+  await new Promise(() => {});
 }
 
 const talk = (port: number, rest: Partial<Conversation> = {}): Promise<Outcome> =>
@@ -187,9 +194,37 @@ describe('TCP', () => {
     interrupt.abort();
     expect((await running).failure?.error).toBe('EINTR');
   });
+
+  test('Ctrl-C ends the wait for input that is silent, also when the far end has closed', async () => {
+    const closed = Promise.withResolvers<void>();
+    const port = await tcpPeer((socket) => socket.resume().end(() => closed.resolve()));
+    const interrupt = new AbortController();
+    const running = talk(port, { message: silent(), signal: interrupt.signal });
+    await closed.promise;
+    // The client's socket is in this process: some turns later it has read the end.
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    interrupt.abort();
+    expect((await running).failure).toMatchObject({ step: 'send', error: 'EINTR' });
+  });
 });
 
 describe('UDP', () => {
+  test('Ctrl-C ends the wait for input that is silent', async () => {
+    const interrupt = new AbortController();
+    const running = talk(9, { transport: 'udp', message: silent(), signal: interrupt.signal });
+    interrupt.abort();
+    expect((await running).failure?.error).toBe('EINTR');
+  });
+
+  test('input that can not be read is a failure of that step', async () => {
+    // biome-ignore lint/correctness/useYield: it fails before there is anything to give
+    const broken = async function* (): AsyncGenerator<Uint8Array> {
+      throw Object.assign(new Error('bad file descriptor'), { code: 'EBADF' });
+    };
+    const { failure } = await talk(9, { transport: 'udp', message: broken() });
+    expect(failure).toMatchObject({ step: 'send', error: 'EBADF', detail: 'bad file descriptor' });
+  });
+
   test('one datagram goes, one comes back', async () => {
     const port = await udpPeer((datagram) => Buffer.concat([datagram, Buffer.from('!')]));
     const outcome = await talk(port, { transport: 'udp', message: chunks('pi', 'ng') });

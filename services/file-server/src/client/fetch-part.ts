@@ -4,7 +4,7 @@
  */
 import { close, constants, fstatSync, fsync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { systemCode } from '@small-servers/shared/errors';
+import { type AppError, systemCode } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
 import { digestStart, RunningDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
@@ -32,6 +32,7 @@ export class PartFetch implements Fetch, RangeReceiver {
   /** It took more than one GET. */
   #inPieces = false;
   #wantedSha256: string | undefined;
+  #leftover: AppError | undefined;
 
   constructor(plan: FetchPlan, policy: FetchPolicy) {
     this.#plan = plan;
@@ -52,6 +53,10 @@ export class PartFetch implements Fetch, RangeReceiver {
 
   get part(): KeptPart | undefined {
     return this.#offset === 0 ? undefined : { name: displayName(this.#part), bytes: this.#offset };
+  }
+
+  get leftover(): AppError | undefined {
+    return this.#leftover;
   }
 
   async run(connection: Connection): Promise<void> {
@@ -91,7 +96,7 @@ export class PartFetch implements Fetch, RangeReceiver {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
     if (descriptor === undefined) return;
-    void closeFile(descriptor);
+    letGo(descriptor);
     if (this.#offset === 0) this.#unlink();
   }
 
@@ -99,7 +104,7 @@ export class PartFetch implements Fetch, RangeReceiver {
   discard(): void {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
-    if (descriptor !== undefined) void closeFile(descriptor);
+    if (descriptor !== undefined) letGo(descriptor);
     this.#unlink();
     this.#policy.onBytes(-this.#offset);
     this.#offset = 0;
@@ -135,7 +140,7 @@ export class PartFetch implements Fetch, RangeReceiver {
     } catch (error) {
       // It stays as it is: all that went wrong is that it was not read to its end.
       this.#digest = this.#newDigest();
-      void closeFile(descriptor);
+      letGo(descriptor);
       throw about(displayName(this.#part), error as Error);
     }
     this.#descriptor = descriptor;
@@ -160,9 +165,15 @@ export class PartFetch implements Fetch, RangeReceiver {
     try {
       unlinkSync(this.#policy.target.directory(this.#plan.folderNames).at(this.#part));
     } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw localFailure(displayName(this.#part), error);
+      if (systemCode(error) === 'ENOENT') return;
+      this.#leftover = localFailure(`${displayName(this.#part)} can not be removed`, error);
     }
   }
+}
+
+/** Nothing that is kept depends on how this ends. */
+function letGo(descriptor: number): void {
+  closeFile(descriptor).catch(() => {});
 }
 
 /** Opens the part of an earlier run, or makes a new one. Not a link, and a file that has no other name. */
@@ -175,6 +186,6 @@ function openPart(path: Buffer): number {
   const descriptor = openSync(path, OLD_PART);
   const found = fstatSync(descriptor);
   if (found.isFile() && found.nlink === 1) return descriptor;
-  void closeFile(descriptor);
+  letGo(descriptor);
   throw new Error('there is something else of this name');
 }

@@ -1,4 +1,5 @@
 /** What is to be fetched, and how: the words that the two ways of fetching share. */
+import type { AppError } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';
 import type { RemoteEntry } from '../protocol/reply-entry.ts';
 import type { Connection } from './connection.ts';
@@ -46,9 +47,13 @@ export interface Fetch {
   readonly resumedBytes: number;
   /** What is kept for another run; `undefined` when there is nothing. */
   readonly part: KeptPart | undefined;
+  /** Why something is still here that `close` or `discard` should have removed. */
+  readonly leftover?: AppError | undefined;
   run(connection: Connection): Promise<void>;
   /** The same without a promise, where that can be done: says when it is over. `false` if it can't. */
   start?(connection: Connection, over: (error?: Error) => void): boolean;
+  /** Never throws. */
   close(): void;
+  /** Never throws. */
   discard(): void;
 }

@@ -4,6 +4,7 @@ import { AppError } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';
 import { type RemoteEntry, statEntry } from '../protocol/reply-entry.ts';
 import { type Connection, outOfPlace } from './connection.ts';
+import { about } from './failed-files.ts';
 import { Refusal } from './failures.ts';
 import { PartFetch } from './fetch-part.ts';
 import type { Fetch, FetchPlan, FetchPolicy, FetchResult } from './fetch-plan.ts';
@@ -63,8 +64,9 @@ export class FetchJob implements Job {
 
   abandon(error: Error): void {
     this.#fetch.close();
-    const { resumedBytes, part } = this.#fetch;
-    this.#done({ plan: this.#plan, resumedBytes, error, part });
+    const { resumedBytes, part, leftover } = this.#fetch;
+    const whole = leftover === undefined || leftover === error ? error : about('', error, `; and ${leftover.message}`);
+    this.#done({ plan: this.#plan, resumedBytes, error: whole, part });
   }
 
   #finish(): void {
@@ -83,6 +85,7 @@ export class FetchJob implements Job {
   async #startAnew(connection: Connection): Promise<void> {
     const entry = await askEntry(connection, this.#plan.path);
     this.#fetch.discard();
+    if (this.#fetch.leftover !== undefined) throw this.#fetch.leftover;
     this.#plan = { ...this.#plan, entry };
     this.#fetch = startFetch(this.#plan, this.#policy);
   }

@@ -5,7 +5,7 @@ import type { FilePath } from '../protocol/path.ts';
 import type { DigestMaker } from '../store/running-digest.ts';
 import type { Connection } from './connection.ts';
 import type { Existing } from './existing.ts';
-import { corrupted } from './failures.ts';
+import { corrupted, localFailure } from './failures.ts';
 import { PayloadRequest } from './payload-request.ts';
 
 const LF = Buffer.from('\n');
@@ -23,8 +23,9 @@ export async function putStream(
   let bytes = 0;
   connection.startStream(`PUT ${path.text} chunked if=${existing === 'replace' ? 'any' : 'none'}`, request);
   await request.sent;
-  for await (const chunk of input as AsyncIterable<Buffer>) {
-    if (request.refusal !== undefined) throw request.refusal;
+  // Who waits for input hears of nothing else: not of Ctrl-C, not of a refusal, not of a server that is gone.
+  request.stored.catch((error: Error) => input.destroy(error));
+  for await (const chunk of chunksOf(input)) {
     digest.update(chunk);
     bytes += chunk.length;
     await connection.write(Buffer.concat([Buffer.from(`${chunk.length}\n`), chunk, LF]));
@@ -42,8 +43,17 @@ export async function putStream(
   return { bytes, etag };
 }
 
+/** @throws AppError that it was destroyed with, or LOCAL_FILE_FAILED */
+async function* chunksOf(input: Readable): AsyncGenerator<Buffer> {
+  try {
+    yield* input;
+  } catch (error) {
+    throw error instanceof AppError ? error : localFailure('standard input', error);
+  }
+}
+
 /** What was sent is lost with the connection: nobody can send it again. */
 export function cutStream(error: Error): Error {
-  if (!(error instanceof AppError) || error.code === 'FILE_REFUSED') return error;
+  if (!(error instanceof AppError) || ['FILE_REFUSED', 'LOCAL_FILE_FAILED'].includes(error.code)) return error;
   return new AppError(error.code, `${error.message}; what standard input gave can not be sent again`, { cause: error });
 }

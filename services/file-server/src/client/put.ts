@@ -1,5 +1,5 @@
 /** What `put` does: one file, standard input, or a folder. */
-import { statSync } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 import type { ClientContext } from '@small-servers/shared/cli/client-command';
 import { showProgress } from '@small-servers/shared/client/progress';
 import { type Endpoint, formatHostPort } from '@small-servers/shared/config/endpoint';
@@ -55,6 +55,8 @@ export async function putFile(context: PutContext): Promise<number> {
 export async function putStandardInput(context: PutContext): Promise<number> {
   const { operands, json, print, config, signal, input, terminal } = context;
   const { path, endpoint } = operands;
+  // Node reads a folder as if it were empty.
+  if (input.fd !== undefined && fstatSync(input.fd).isDirectory()) throw localFailure('standard input: it is a folder');
   const meter = new TransferMeter();
   const onBytes = (count: number): void => {
     meter.bytes += count;

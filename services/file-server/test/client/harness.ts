@@ -28,12 +28,14 @@ interface Options {
   readonly json?: boolean;
   readonly signal?: AbortSignal;
   readonly input?: Iterable<Uint8Array>;
+  /** The input does not end with that. */
+  readonly staysOpen?: boolean;
 }
 
 async function run<S extends Settings, O>(
   settings: S,
   operands: O,
-  { flags = {}, json = false, signal = new AbortController().signal, input = [] }: Options,
+  { flags = {}, json = false, signal = new AbortController().signal, input = [], staysOpen = false }: Options,
   work: (context: ClientContext<S, O>) => Promise<number>,
 ): Promise<Ran> {
   const given = Object.entries(flags).map(([name, text]) => ({ name, texts: [text] }));
@@ -44,7 +46,7 @@ async function run<S extends Settings, O>(
   const content: Buffer[] = [];
   const stdin = new PassThrough();
   for (const part of input) stdin.write(part);
-  stdin.end();
+  if (!staysOpen) stdin.end();
   const output = new Writable({
     write: (bytes: Buffer, _encoding, done) => {
       content.push(Buffer.from(bytes));

@@ -25,6 +25,7 @@ import { seededBytes } from '../../../../test/support/splits.ts';
 import { until } from '../../../../test/support/tcp.ts';
 import { startRelay } from './cutting-relay.ts';
 import { get, put } from './harness.ts';
+import { startScripted } from './scripted-server.ts';
 
 let home: string;
 let served: string;
@@ -392,6 +393,53 @@ describe('standard input and output', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining('can not be sent again')]);
     expect(await readdir(served).then((names) => names.filter((name) => name === 'f'))).toEqual([]);
   });
+});
+
+describe('standard input that is silent', () => {
+  test('keeps nobody from hearing that the server is gone', async () => {
+    await using relay = await startRelay(server.port, [{ up: 100 }]);
+    const input = [seededBytes(300, 6)];
+    expect(await put({ port: relay.port, path: 'f', input, staysOpen: true })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^f: .*closed the connection.*; what standard input gave can not be sent again\n$/),
+    });
+  });
+
+  test('nor that the file is refused', async () => {
+    await writeFile(join(served, 'f'), '');
+    const refused = await put({ port: server.port, path: 'f', input: [Buffer.from('x')], staysOpen: true });
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/^f: EXISTS: /) });
+  });
+
+  test('nor Ctrl-C: one line and exit 1', async () => {
+    const begun = Promise.withResolvers<void>();
+    await using asked = await startScripted((line) => {
+      if (line === '15') begun.resolve();
+      return line.startsWith('PUT') ? `SEND 0 id=${'0'.repeat(32)}\r\n` : undefined;
+    });
+    const args = ['put', `127.0.0.1:${asked.port}`, '-', 'f'];
+    const child = spawn(nodePath, [`${repository}services/file-server/src/main.ts`, ...args], { stdio: 'pipe' });
+    let stderr = '';
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    child.stdin.write('the first bytes');
+    await begun.promise;
+    child.kill('SIGINT');
+    const [code] = await once(child, 'close');
+    expect([code, stderr]).toEqual([1, 'file-server: f: interrupted\n']);
+  });
+});
+
+test.each([
+  ['is open for writing alone', '> "$1/f"', 'f: standard input: EBADF: '],
+  ['is a folder', '< "$1"', 'standard input: it is a folder\n'],
+])('standard input that %s is told as what it is', async (_what, redirection, words) => {
+  const program = [nodePath, `${repository}services/file-server/src/main.ts`];
+  const args = ['sh', here, ...program, 'put', `127.0.0.1:${server.port}`, '-', 'f'];
+  const { code, stderr } = await runWith('', 'sh', '-c', `exec 0${redirection}; shift; exec "$@"`, ...args);
+  expect([code, stderr.slice(0, 13 + words.length)]).toEqual([1, `file-server: ${words}`]);
+  expect(stderr.trimEnd()).not.toContain('\n');
 });
 
 describe('as users run it', () => {

@@ -14,16 +14,19 @@ export class TestServer {
   readonly root: string;
   readonly records: Fields[];
   readonly service: Service<FileConfig>;
+  /** What it was started with. */
+  readonly config: FileConfig;
   readonly #stop: AbortController;
   readonly #waiting: Set<() => void>;
 
   private constructor(
     root: string,
     service: Service<FileConfig>,
-    parts: { records: Fields[]; stop: AbortController; waiting: Set<() => void> },
+    parts: { config: FileConfig; records: Fields[]; stop: AbortController; waiting: Set<() => void> },
   ) {
     this.root = root;
     this.service = service;
+    this.config = parts.config;
     this.records = parts.records;
     this.#stop = parts.stop;
     this.#waiting = parts.waiting;
@@ -35,18 +38,15 @@ export class TestServer {
     const records: Fields[] = [];
     const waiting = new Set<() => void>();
     const stop = new AbortController();
-    const { config } = resolveSettings('file-server', settings, { flags: [] });
+    const { config: defaults } = resolveSettings('file-server', settings, { flags: [] });
+    const config = { ...defaults, port: 0, root, writable: true, ...changes };
     const write = (line: string): void => {
       records.push(JSON.parse(line) as Fields);
       for (const look of waiting) look();
     };
     const log = createLog({ service: 'file-server', level: 'info', stream: { write } });
-    const service = await createServer({
-      config: { ...config, port: 0, root, writable: true, ...changes },
-      log,
-      signal: stop.signal,
-    });
-    return new TestServer(root, service, { records, stop, waiting });
+    const service = await createServer({ config, log, signal: stop.signal });
+    return new TestServer(root, service, { config, records, stop, waiting });
   }
 
   get port(): number {
