@@ -23,7 +23,7 @@ import { type Command, type Following, lineText, MAX_LINE_BYTES, parseCommand } 
 import { parseNumber } from './protocol/fields.ts';
 import { foreignProtocol, TLS_HANDSHAKE } from './protocol/foreign.ts';
 import { entryPairs, err, ok, type Pairs, send } from './protocol/reply.ts';
-import { type Verb, verbs } from './protocol/verbs.ts';
+import { type Verb, type VerbName, verbOf, verbs } from './protocol/verbs.ts';
 import type { FileStore, Upload } from './store/store.ts';
 import { isAmong, type Token } from './tokens.ts';
 import type { Transfer, Transfers } from './transfers.ts';
@@ -123,6 +123,9 @@ export class Session implements TcpHandler {
   /** Others ask as this one does: its replies leave with theirs. */
   #hasCompany = false;
   #files = 0;
+  #refusals = 0;
+  /** The last one that was understood. */
+  #command: Command | undefined;
   #started = false;
   /** The peer has said all that it will. */
   #peerEnded = false;
@@ -394,6 +397,7 @@ export class Session implements TcpHandler {
 
   /** Nobody can tell any more where the next command begins. */
   #lost(error: FileError): void {
+    this.#recordRefusal(error, {});
     this.#cutReceiving();
     this.lastWord(error, 'protocol-error');
   }
@@ -429,7 +433,7 @@ export class Session implements TcpHandler {
       text = lineText(line);
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
-      this.lastWord(error, 'protocol-error');
+      this.#lost(error);
       return;
     }
     if (text === '') return;
@@ -440,8 +444,14 @@ export class Session implements TcpHandler {
     }
     this.#commands += 1;
     const parsed = parseCommand(text);
-    if (parsed.command === undefined) this.refuse(parsed.error, parsed.following);
-    else this.#begin(parsed.command);
+    if (parsed.command === undefined) {
+      const [word = ''] = text.split(' ', 1);
+      const verb = verbOf(word);
+      this.#recordRefusal(parsed.error, verb === undefined ? { word: word.slice(0, SHOWN_CHARACTERS) } : { verb });
+      this.refuse(parsed.error, parsed.following);
+    } else {
+      this.#begin(parsed.command);
+    }
     if (this.#out.length > MOST_REPLY_CHARACTERS) this.flush();
   }
 
@@ -450,7 +460,9 @@ export class Session implements TcpHandler {
     const { needs, transfers }: Verb = verbs[verb];
     this.context.transfers.command(verb);
     const error = this.#forbids(needs);
+    this.#command = command;
     if (error !== undefined) {
+      this.#recordRefusal(error, { verb, path: pathOf(command) });
       this.refuse(error, followingOf(command));
       return;
     }
@@ -541,9 +553,20 @@ export class Session implements TcpHandler {
 
   /** Answers a fault of a command; one that is nobody's request is ours. */
   readonly #failed = (error: unknown): void => {
-    if (!this.#gone && this.#closing === undefined) this.fail(this.faultOf(error));
+    const fault = this.faultOf(error);
+    const command = this.#command;
+    // To look for what is not there is nothing to tell; transfers have records of their own.
+    if (command !== undefined && verbs[command.verb].needs === 'write') {
+      this.#recordRefusal(fault, { verb: command.verb, path: pathOf(command) });
+    }
+    if (!this.#gone && this.#closing === undefined) this.fail(fault);
     this.#proceed();
   };
+
+  #recordRefusal(error: FileError, what: { verb?: VerbName; path?: string | undefined; word?: string }): void {
+    this.#refusals += 1;
+    this.context.transfers.refused(this.connection, { ...what, refusals: this.#refusals }, error);
+  }
 
   /** The error to answer; what is no FileError is logged with its stack, and the peer hears that it was ours. */
   faultOf(error: unknown): FileError {
@@ -708,6 +731,15 @@ export class Session implements TcpHandler {
       if (!intake.write(stored)) this.#decoder.pause();
     }
   }
+}
+
+/** Of a word that is no command, in the log: it may be a token that was typed in the wrong place. */
+const SHOWN_CHARACTERS = 8;
+
+/** What a command is about, as it is written in commands. */
+function pathOf({ args }: Command): string | undefined {
+  if ('path' in args) return args.path.text;
+  return 'from' in args ? args.from.text : undefined;
 }
 
 const DOT = 0x2e;

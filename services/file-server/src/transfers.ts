@@ -1,7 +1,8 @@
 /** What becomes of commands and transfers: records for the log, numbers for the metrics. */
 import type { Log } from '@small-servers/shared/daemon/log';
 import { Histogram, histogram, type MetricFamily } from '@small-servers/shared/daemon/metrics';
-import { errorCodes, type FileErrorCode } from './protocol/codes.ts';
+import { RecordAllowance } from '@small-servers/shared/daemon/record-allowance';
+import { errorCodes, type FileError, type FileErrorCode } from './protocol/codes.ts';
 import { type VerbName, verbs } from './protocol/verbs.ts';
 
 /** How a transfer ended: a closed union, documented in docs/operations.md. */
@@ -18,9 +19,26 @@ export type Outcome = keyof typeof outcomes;
 /** From a file of a web page to one of a night. */
 const DURATION_BOUNDS_SECONDS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3_600, 36_000];
 
+/** Refusals of one connection that have a record; and of all connections together, a second. */
+const LOGGED_REFUSALS = 10;
+const REFUSALS_A_SECOND = 100;
+
+/** Codes of transfers that somebody should see to. */
+const ALARMING: ReadonlySet<FileErrorCode> = new Set(['NOSPACE', 'INTERNAL']);
+
 export interface Peer {
   readonly id: string;
   readonly peer: string;
+}
+
+/** A command of which nothing was done. What its line says is kept out of the log, but for its first word. */
+export interface Refused {
+  readonly verb?: VerbName | undefined;
+  readonly path?: string | undefined;
+  /** Where it is no verb. */
+  readonly word?: string | undefined;
+  /** How many there were on this connection, this one included. */
+  readonly refusals: number;
 }
 
 /** One file on its way, from the command to its record. */
@@ -38,6 +56,7 @@ export class Transfers {
   readonly #commands = new Map<VerbName, number>();
   readonly #errors = new Map<FileErrorCode, number>();
   readonly #outcomes = new Map<Outcome, number>();
+  readonly #refusalRecords = new RecordAllowance();
   readonly #durationSeconds = new Histogram(DURATION_BOUNDS_SECONDS);
   #sentBytes = 0;
   #receivedBytes = 0;
@@ -70,12 +89,24 @@ export class Transfers {
     this.#durationSeconds.observe(ms / 1000);
     if (verbs[verb].needs === 'write') this.#receivedBytes += bytes;
     else this.#sentBytes += bytes;
-    if (!this.#log.isLevelEnabled('info')) return;
+    const level = code !== undefined && ALARMING.has(code) ? 'warn' : 'info';
+    if (!this.#log.isLevelEnabled(level)) return;
     const durationMs = Math.round(ms);
     const rate = ms > 0 ? Math.round((bytes / ms) * 1000) : 0;
-    this.#log.info(
+    this.#log[level](
       { event: 'transfer', conn: peer.id, peer: peer.peer, verb, path, bytes, offset, durationMs, rate, outcome, code },
       `${peer.peer} ${verb} ${path}: ${bytes} bytes, ${outcome}${code === undefined ? '' : ` (${code})`}`,
+    );
+  }
+
+  /** Nobody fills the log with what is refused: see the numbers above. */
+  refused({ id: conn, peer }: Peer, { verb, path, word, refusals }: Refused, { code, message }: FileError): void {
+    if (refusals > LOGGED_REFUSALS || !this.#refusalRecords.take(this.#clock(), REFUSALS_A_SECOND)) return;
+    const unlogged = this.#refusalRecords.takeUnlogged() || undefined;
+    const what = [verb ?? 'a line', path].filter((part) => part !== undefined).join(' ');
+    this.#log.info(
+      { event: 'command-refused', conn, peer, verb, path, word, code, refusals, unlogged },
+      `${peer} ${what}: ${code}, ${message}`,
     );
   }
 

@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import { everySplit, seededBytes } from '../../../test/support/splits.ts';
 import { DigestCache } from '../src/digest-cache.ts';
+import { FileError } from '../src/protocol/codes.ts';
 import { verbs } from '../src/protocol/verbs.ts';
 import { findToken, parseTokens } from '../src/tokens.ts';
 import { MemoryStore, type MemoryStoreOptions } from './support/memory-store.ts';
@@ -1034,4 +1035,53 @@ test('CAPS and HELP name every verb there is', async () => {
   expect(wire.output.slice(wire.output.indexOf(head) + head.length + 2)).toHaveLength(promised + '\r\nOK\r\n'.length);
   for (const verb of Object.keys(verbs)) expect(help.some((line) => line.split(' ')[0] === verb)).toBe(true);
   expect(Math.max(...help.map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
+describe('the log', () => {
+  test('tells of each command of which nothing was done, and shows no token that was typed in the wrong place', async () => {
+    const wire = new Wire(library(), { writable: false });
+    await answersTo(wire, 'PUT a/b 3\nxyzDEL hello.txt\nGET\nsecret-token\nAUTH one two\nSTAT nothing\n');
+    expect(wire.records.map(({ event, verb, path, word, code }) => [event, verb, path, word, code])).toEqual([
+      ['command-refused', 'PUT', 'a/b', undefined, 'READONLY'],
+      ['command-refused', 'DEL', 'hello.txt', undefined, 'READONLY'],
+      ['command-refused', 'GET', undefined, undefined, 'BADARG'],
+      ['command-refused', undefined, undefined, 'secret-t', 'BADCMD'],
+      ['command-refused', 'AUTH', undefined, undefined, 'BADARG'],
+    ]);
+    expect(wire.records[0]?.msg).toBe('192.0.2.1:4000 PUT a/b: READONLY, this server is read-only');
+    expect(JSON.stringify(wire.records)).not.toMatch(/secret-token|one two/);
+  });
+
+  test('tells why a connection was ended, and why a change was not made', async () => {
+    const wire = new Wire(library());
+    await answersTo(wire, 'MKDIR docs\nDEL nothing\nMOVE nothing a\nA\0\n');
+    expect(wire.records.map(({ event, verb, path, code }) => [event, verb, path, code])).toEqual([
+      ['command-refused', 'MKDIR', 'docs', 'EXISTS'],
+      ['command-refused', 'DEL', 'nothing', 'NOTFOUND'],
+      ['command-refused', 'MOVE', 'nothing', 'NOTFOUND'],
+      ['command-refused', undefined, undefined, 'BADCMD'],
+    ]);
+  });
+
+  test('has ten of them for a connection, and a hundred a second of all, with the number that was passed over', async () => {
+    const store = library();
+    const first = new Wire(store);
+    await answersTo(first, 'x\n'.repeat(50));
+    expect(first.records).toHaveLength(10);
+    const { transfers } = first;
+    const error = new FileError('BADCMD', 'no');
+    for (let peer = 0; peer < 1_500; peer += 1) transfers.refused({ id: `${peer}`, peer: 'p' }, { refusals: 1 }, error);
+    expect(first.records).toHaveLength(1_000);
+    first.nowMs += 1_000;
+    transfers.refused({ id: 'z', peer: 'p' }, { refusals: 1 }, error);
+    expect(first.records.at(-1)).toMatchObject({ unlogged: 510 });
+  });
+
+  test('warns of a full disk', async () => {
+    const store = library();
+    store.createUpload = () => Promise.reject(new FileError('NOSPACE', 'the disk is full'));
+    const wire = new Wire(store);
+    await answersTo(wire, 'PUT a 3\nabc');
+    expect(wire.records).toMatchObject([{ level: 'warn', event: 'transfer', outcome: 'refused', code: 'NOSPACE' }]);
+  });
 });

@@ -1,8 +1,8 @@
 /** What the stamps of one connection say of its client's clock: to the track, to the counters and to the log. */
 import type { Log } from '@small-servers/shared/daemon/log';
+import { RecordAllowance } from '@small-servers/shared/daemon/record-allowance';
 import { ClockTrack, type TrackedStamp } from './clock-track.ts';
 import type { Counters } from './counters.ts';
-import { RecordAllowance } from './record-allowance.ts';
 import { reportClock, reportStamp, reportStep, reportSummary, reportUnlogged, type Subject } from './records.ts';
 import type { TimeStreamConfig } from './settings.ts';
 import type { Stamp } from './stamp.ts';

@@ -1,6 +1,7 @@
 /** The time stream server: sessions on the listener that all services share. */
 import { systemClock } from '@small-servers/shared/clock/clock';
 import { systemTimers } from '@small-servers/shared/clock/timers';
+import { RecordAllowance } from '@small-servers/shared/daemon/record-allowance';
 import type { ServiceContext } from '@small-servers/shared/daemon/run';
 import type { Service } from '@small-servers/shared/daemon/service';
 import { listenTcp } from '@small-servers/shared/server/tcp';
@@ -8,7 +9,6 @@ import { formatClients } from './client-list.ts';
 import { Counters } from './counters.ts';
 import { timeFamilies } from './metrics.ts';
 import { wireText } from './protocol.ts';
-import { RecordAllowance } from './record-allowance.ts';
 import { reportServerStep } from './records.ts';
 import { Session, type SessionHost } from './session.ts';
 import type { settings, TimeStreamConfig } from './settings.ts';

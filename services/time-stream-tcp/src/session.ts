@@ -4,12 +4,12 @@
  */
 import type { Timers } from '@small-servers/shared/clock/timers';
 import { escapeBytes } from '@small-servers/shared/daemon/escape';
+import type { RecordAllowance } from '@small-servers/shared/daemon/record-allowance';
 import { FramingError } from '@small-servers/shared/framing/errors';
 import type { CloseReason } from '@small-servers/shared/server/reasons';
 import type { TcpConnection, TcpHandler } from '@small-servers/shared/server/tcp-connection';
 import { ClientClock, type ClientClockHost } from './client-clock.ts';
 import { type Command, errorLine, helpText, type LineProblem, readFrame, timeLine } from './protocol.ts';
-import type { RecordAllowance } from './record-allowance.ts';
 import { reportBadLine } from './records.ts';
 import { isLateTail, StampDecoder, settle } from './stamp-decoder.ts';
 import type { Moment } from './steady-clock.ts';

@@ -3,11 +3,11 @@
 import { defaultOf } from '@small-servers/shared/config/settings';
 import type { Log, RecordFields } from '@small-servers/shared/daemon/log';
 import { logLevels } from '@small-servers/shared/daemon/log-levels';
+import { RecordAllowance } from '@small-servers/shared/daemon/record-allowance';
 import type { CloseReason } from '@small-servers/shared/server/reasons';
 import { formatClients } from '../src/client-list.ts';
 import { Counters } from '../src/counters.ts';
 import { wireText } from '../src/protocol.ts';
-import { RecordAllowance } from '../src/record-allowance.ts';
 import { type Peer, Session, type SessionHost } from '../src/session.ts';
 import { settings, type TimeStreamConfig } from '../src/settings.ts';
 import { SteadyClock } from '../src/steady-clock.ts';

@@ -1,4 +1,4 @@
-/** How many records one connection may still put into the log. Pure. */
+/** How many records one peer, or all of them together, may still put into the log. Pure. */
 
 /** So many seconds' worth at once: a client that was cut off sends what it kept in one go. */
 const BURST_SECONDS = 10;
