@@ -139,21 +139,27 @@ export class Partials {
   /** @throws NOTFOUND, or BUSY if another process holds it */
   async claim(id: string): Promise<Claimed> {
     await this.#take(id);
-    const record = await this.#readRecord(id);
-    if (record === undefined) {
-      await this.discard(id);
-      throw nothingKept();
-    }
+    return this.#orKeep(id, async () => {
+      const record = await this.#readRecord(id);
+      if (record === undefined) {
+        await this.discard(id);
+        throw nothingKept();
+      }
+      return { record, descriptor: await this.#openToResume(record) };
+    });
+  }
+
+  async #openToResume({ id, durableBytes }: UploadRecord): Promise<number> {
     const descriptor = await this.#operations.open(this.path(id), openFlags.resume);
     try {
       const stats = await this.#operations.stat(descriptor);
       // Two names: it was made to appear, and the crash came before this name was removed.
-      if (kindOf(stats) !== 'file' || stats.nlink !== 1n || stats.size < BigInt(record.durableBytes)) {
+      if (kindOf(stats) !== 'file' || stats.nlink !== 1n || stats.size < BigInt(durableBytes)) {
         await this.discard(id);
         throw nothingKept();
       }
-      await this.#operations.truncate(descriptor, record.durableBytes);
-      return { record, descriptor };
+      await this.#operations.truncate(descriptor, durableBytes);
+      return descriptor;
     } catch (error) {
       this.#operations.closeNow(descriptor);
       throw error;
@@ -163,7 +169,18 @@ export class Partials {
   /** Removes an upload that nobody holds. @throws as `claim` does */
   async remove(id: string): Promise<void> {
     await this.#take(id);
-    await this.discard(id);
+    await this.#orKeep(id, () => this.discard(id));
+  }
+
+  /** Whatever goes wrong with an upload that was just taken up: the next who asks for it finds it where it was. */
+  async #orKeep<T>(id: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      // A rename needs no descriptor, and where nothing is left it does nothing.
+      await this.keep(id).catch(() => {});
+      throw error;
+    }
   }
 
   async #take(id: string): Promise<void> {

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { DiskStore } from '../../src/store/disk-store.ts';
 import { realOperations } from '../../src/store/operations.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 import { PIECE_BYTES } from '../../src/store/upload.ts';
@@ -277,6 +278,35 @@ describe('RESUME', () => {
     await upload.suspend();
     expect((await younger.resumeUpload(upload.id)).durableBytes).toBe(MiB);
     await expectRefusal(older.resumeUpload(upload.id), 'BUSY');
+  });
+
+  test.each([
+    ['resumed', (store: DiskStore, id: string) => store.resumeUpload(id)],
+    ['removed', (store: DiskStore, id: string) => store.abortUpload(id)],
+  ])('one that can not be %s for once, at any step, can be the next time', async (_, act) => {
+    const { root } = rootWithOutside();
+    const faulty = faultyOperations();
+    let failures = 0;
+    for (let step = 0; ; step++) {
+      const { store, id } = await cut(root, MiB, { operations: faulty.operations });
+      const before = faulty.steps.length;
+      faulty.failAt(step, 'EMFILE');
+      const [first] = await Promise.allSettled([act(store, id)]);
+      const name = faulty.steps[before + step]?.operation;
+      if (first.status === 'rejected') {
+        failures++;
+        expect(first.reason, name).toMatchObject({ code: 'LIMIT' });
+        const [second] = await Promise.allSettled([act(store, id)]);
+        // The part went, and its record did not: there is nothing to go on with, and no reason to wait.
+        if (second.status === 'rejected') expect(second.reason, name).toMatchObject({ code: 'NOTFOUND' });
+        if (second.status === 'rejected') expect(name).toBe('unlink');
+      }
+      await store.close();
+      await (await openStore(root, { keepPartialMs: 1, now: () => Date.now() + 60_000 })).close();
+      expect(leftovers(root)).toEqual([]);
+      if (first.status === 'fulfilled') break;
+    }
+    expect(failures).toBeGreaterThan(2);
   });
 
   test('an upload that is whole under its name already is not gone on with', async () => {
