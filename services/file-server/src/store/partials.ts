@@ -380,7 +380,8 @@ async function requireOurs(place: Place, operations: FileOperations): Promise<Bi
   return stats;
 }
 
-function nothingKept(): FileError {
+/** Of an id that nobody can go on with. */
+export function nothingKept(): FileError {
   return new FileError('NOTFOUND', 'nothing is kept of that upload');
 }
 

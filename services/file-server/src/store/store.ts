@@ -93,7 +93,10 @@ export interface Upload {
   readonly request: UploadRequest;
   /** Bytes that are on disk for certain: where the sender goes on. */
   readonly durableBytes: number;
-  /** Someone else resumed it (the holder was half open): every later call throws BUSY. */
+  /**
+   * Someone else wants to go on with it (the holder was half open), and waits: it is to be given what is here of it, and
+   * suspended at once. After that every call throws BUSY.
+   */
   readonly evicted: AbortSignal;
   /**
    * Takes the next bytes, in order. The promise resolves when the memory may be used again; one call at a time is
@@ -136,7 +139,10 @@ export interface FileStore {
    * would wait, and for whatever those refuse: nothing was done then.
    */
   putNow?(request: UploadRequest, content: Buffer): Put | undefined;
-  /** NOTFOUND for an id that is not kept; BUSY while another connection that still moves holds it. */
+  /**
+   * NOTFOUND for an id that is not kept; BUSY while another connection that still moves holds it, or one that does not
+   * put it down within seconds.
+   */
   resumeUpload(id: string): Promise<Upload>;
   /** Removes an upload that nobody holds. */
   abortUpload(id: string): Promise<void>;

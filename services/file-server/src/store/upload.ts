@@ -13,7 +13,7 @@ import { FileError } from '../protocol/codes.ts';
 import type { Turn } from '../turn.ts';
 import { inProtocolWords } from './failures.ts';
 import type { FileOperations } from './operations.ts';
-import { type Partials, writeAll } from './partials.ts';
+import { nothingKept, type Partials, writeAll } from './partials.ts';
 import type { RunningDigest } from './running-digest.ts';
 import type { Entry, Upload, UploadRequest } from './store.ts';
 import type { Reservation } from './usage.ts';
@@ -87,6 +87,8 @@ export class DiskUpload implements Upload {
   #over = false;
   /** The commit, suspend or abort that is under way. */
   ending: Promise<unknown> | undefined;
+  /** Who wants to know when it is over. */
+  readonly #waiting = new Set<() => void>();
   /** The last call, settled either way. */
   #call: Promise<void> = Promise.resolve();
   #calls = 0;
@@ -172,11 +174,21 @@ export class DiskUpload implements Upload {
     return this.#last(() => this.#giveUp());
   }
 
-  /** Takes it away from a holder that is silent. What arrived is kept. */
-  async evict(): Promise<void> {
+  /** Asks a holder that is silent to hand over what it still has, and to put the upload down. */
+  evict(): void {
     this.#eviction.abort();
-    await this.#call;
-    if (!this.#over) await inProtocolWords(() => this.#suspend());
+  }
+
+  /** Whether nobody holds it any more, after `ms` at most. */
+  async isOverWithin(ms: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add(resolve);
+    const timer = setTimeout(resolve, ms);
+    if (this.#over) resolve();
+    await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(resolve);
+    return this.#over;
   }
 
   #last<T>(work: () => Promise<T>): Promise<T> {
@@ -190,8 +202,8 @@ export class DiskUpload implements Upload {
     const before = this.#call;
     const call = inProtocolWords(async () => {
       await before;
-      if (this.evicted.aborted) throw new FileError('BUSY', 'another connection has resumed this upload');
-      if (this.#over) throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+      if (this.#over && this.evicted.aborted) throw new FileError('BUSY', 'another connection has resumed this upload');
+      if (this.#over) throw nothingKept();
       return work();
     });
     this.#calls++;
@@ -365,6 +377,7 @@ export class DiskUpload implements Upload {
     this.#piece = undefined;
     this.#spare = undefined;
     this.#host.ended(this, kept);
+    for (const tell of this.#waiting) tell();
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
     if (descriptor === undefined) return;

@@ -240,6 +240,7 @@ describe('RESUME', () => {
     await expectRefusal(store.abortUpload(holder.id), 'BUSY');
     nowMs += 1;
     expect(holder.evicted.aborted).toBe(false);
+    holder.evicted.addEventListener('abort', () => void holder.suspend());
     const next = await store.resumeUpload(holder.id);
     expect(holder.evicted.aborted).toBe(true);
     expect(next.durableBytes).toBe(MiB);
@@ -248,6 +249,63 @@ describe('RESUME', () => {
     await next.write(content.subarray(MiB));
     await next.commit();
     expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  });
+
+  /** A holder that was silent for longer than it is left alone. */
+  const silent = async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 1_000_000;
+    const store = await openStore(root, { now: () => nowMs, holderIdleMs: 5000 });
+    const holder = await store.createUpload(whole);
+    await holder.write(content.subarray(0, 1000));
+    nowMs += 5000;
+    return { root, store, holder };
+  };
+
+  test('a holder that is told hands over first what it has yet to write, and nothing of that is lost', async () => {
+    const { store, holder } = await silent();
+    holder.evicted.addEventListener('abort', () => {
+      void holder.write(content.subarray(1000, MiB)).then(() => holder.suspend());
+    });
+    const next = await store.resumeUpload(holder.id);
+    expect(next.durableBytes).toBe(MiB);
+    await next.write(content.subarray(MiB));
+    expect(await next.commit()).toMatchObject({ sha256: whole.sha256 });
+  });
+
+  test('one of which everything came may still be committed by its holder; then there is nothing to go on with', async () => {
+    const { store, holder } = await silent();
+    holder.evicted.addEventListener('abort', () => {
+      void holder.write(content.subarray(1000)).then(() => holder.commit());
+    });
+    await expectRefusal(store.resumeUpload(holder.id), 'NOTFOUND');
+    expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  });
+
+  test('of two who wait for the holder one gets it; a third need not wait for them', async () => {
+    const { store, holder } = await silent();
+    const gate = Promise.withResolvers<void>();
+    holder.evicted.addEventListener('abort', () => void gate.promise.then(() => holder.suspend()));
+    const waiting = Promise.allSettled([store.resumeUpload(holder.id), store.abortUpload(holder.id)]);
+    const other = await store.createUpload({ ...whole, path: at('b') });
+    await other.write(content.subarray(0, 10));
+    await other.suspend();
+    await store.resumeUpload(other.id);
+    gate.resolve();
+    const [resumed, aborted] = await waiting;
+    expect(resumed).toMatchObject({ status: 'fulfilled', value: { durableBytes: 1000 } });
+    expect(aborted).toMatchObject({ status: 'rejected', reason: { code: 'BUSY' } });
+  });
+
+  test('a holder that does not put it down in time keeps it: BUSY, and later it may be had', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { store, holder } = await silent();
+    const resumed = expectRefusal(store.resumeUpload(holder.id), 'BUSY');
+    await vi.advanceTimersByTimeAsync(5_000);
+    await resumed;
+    await holder.suspend();
+    expect((await store.resumeUpload(holder.id)).durableBytes).toBe(1000);
   });
 
   test('two at once: one gets it', async () => {
