@@ -166,7 +166,7 @@ export class Partials {
     await this.#operations.rename(this.path(id), this.#keptPath(id));
   }
 
-  /** @throws NOTFOUND, or BUSY if another process holds it */
+  /** For one that no upload of this process writes. @throws NOTFOUND, or BUSY if another process holds it */
   async claim(id: string): Promise<Claimed> {
     await this.#take(id);
     return this.#orKeep(id, async () => {
@@ -236,11 +236,12 @@ export class Partials {
     }
   }
 
-  /** Takes up what a process that is gone held to its end. */
+  /** Takes up what was held to the end by a process that is gone, or by us. */
   async #inherit(id: string): Promise<void> {
     const holder = (await this.#find()).get(id)?.part;
     if (holder === undefined) throw nothingKept();
-    if (holder !== '' && isOpen(holder)) {
+    // Ours, and who asks knows that nobody of us writes it: a name that could not be removed or given back.
+    if (holder !== '' && holder !== this.#instance.name && isOpen(holder)) {
       throw new FileError('BUSY', 'another process of the server still holds that upload');
     }
     try {

@@ -100,12 +100,16 @@ export interface Upload {
   readonly evicted: AbortSignal;
   /**
    * Takes the next bytes, in order. The promise resolves when the memory may be used again; one call at a time is
-   * under way. Throws TOOBIG, QUOTA, NOSPACE; nothing is left behind after these.
+   * under way. Throws TOOBIG, QUOTA, NOSPACE, and nothing is left behind after these; LIMIT or INTERNAL, and what is
+   * durable is kept for a RESUME. After any of them the upload is over.
    */
   write(bytes: Uint8Array): Promise<void>;
-  /** Checks length, digest and precondition and makes the file appear whole. Throws CHECKSUM, CHANGED, EXISTS, ... */
+  /**
+   * Checks length, digest and precondition and makes the file appear whole. Throws CHECKSUM, CHANGED, EXISTS, ..., and
+   * what came is gone; LIMIT or INTERNAL as `write`.
+   */
   commit(): Promise<Entry>;
-  /** Keeps what arrived for a RESUME; its reservation stays. */
+  /** Keeps what arrived for a RESUME, with the room that takes. Throws as `write`: then what was durable before is kept. */
   suspend(): Promise<void>;
   /** Removes what arrived. */
   abort(): Promise<void>;

@@ -11,7 +11,7 @@
  */
 import { FileError } from '../protocol/codes.ts';
 import type { Turn } from '../turn.ts';
-import { inProtocolWords } from './failures.ts';
+import { asFileError, hasCode, inProtocolWords } from './failures.ts';
 import type { FileOperations } from './operations.ts';
 import { nothingKept, type Partials, writeAll } from './partials.ts';
 import type { RunningDigest } from './running-digest.ts';
@@ -119,6 +119,11 @@ export class DiskUpload implements Upload {
     return this.#durableBytes;
   }
 
+  /** What its file takes. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
   /** Bytes came lately, or the disk has not taken them yet. */
   isMoving(idleMs: number): boolean {
     return this.#calls > 0 || this.#host.now() - this.#progressMs < idleMs;
@@ -134,7 +139,7 @@ export class DiskUpload implements Upload {
       await this.#file();
       await this.#record();
     } catch (error) {
-      await this.#giveUp();
+      await this.#fail(error);
       throw error;
     }
   }
@@ -144,7 +149,7 @@ export class DiskUpload implements Upload {
       try {
         await this.#write(bytes);
       } catch (error) {
-        await this.#giveUp();
+        await this.#fail(error);
         throw error;
       }
     });
@@ -156,7 +161,7 @@ export class DiskUpload implements Upload {
       try {
         entry = await this.#commit();
       } catch (error) {
-        await this.#giveUp();
+        await this.#fail(error);
         throw error;
       }
       await this.#end(false);
@@ -308,7 +313,11 @@ export class DiskUpload implements Upload {
     await this.#checkpointing;
     this.#checkpointMs = now;
     this.#checkpointBytes = this.#writtenBytes;
-    this.#checkpointing = this.#record();
+    this.#checkpointing = this.#record().catch((error: unknown) => {
+      // The record before still holds, and the next one may find a descriptor.
+      if (!hasCode(error, 'EMFILE', 'ENFILE')) throw error;
+    });
+    // Met by the next who waits for it.
     this.#checkpointing.catch(() => {});
   }
 
@@ -353,8 +362,26 @@ export class DiskUpload implements Upload {
       await this.#record();
       await this.#host.partials.keep(this.id);
     } catch (error) {
-      await this.#giveUp();
+      await this.#fail(error);
       throw error;
+    }
+    await this.#end(true);
+  }
+
+  /** What is on disk and recorded is not to be lost by a fault that passes. Keeping it takes no descriptor and no room. */
+  async #fail(error: unknown): Promise<void> {
+    if (this.#over) return;
+    await Promise.allSettled([this.#writing, this.#checkpointing]);
+    if (this.#durableBytes === 0 || !passes(error)) {
+      await this.#giveUp();
+      return;
+    }
+    try {
+      await this.#host.partials.keep(this.id);
+    } catch {
+      // It has its name already: there is nothing to go on with.
+      await this.#giveUp();
+      return;
     }
     await this.#end(true);
   }
@@ -385,4 +412,10 @@ export class DiskUpload implements Upload {
     else await this.#host.operations.close(descriptor).catch(() => {});
     if (!kept && this.#recorded) await this.#host.partials.removeRecord(this.id).catch(() => {});
   }
+}
+
+/** Whether the same upload may succeed later, as it is. A full disk is to have its room back, and a fault of ours may pass. */
+function passes(error: unknown): boolean {
+  const fault = asFileError(error);
+  return !(fault instanceof FileError) || (fault.retry === 'later' && fault.code !== 'NOSPACE');
 }

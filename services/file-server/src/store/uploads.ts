@@ -225,8 +225,8 @@ export class Uploads implements UploadHost {
       upload.reservation.release();
       return;
     }
-    const { id, reservation, durableBytes } = upload;
-    reservation.restore(durableBytes);
+    const { id, reservation, writtenBytes } = upload;
+    reservation.restore(writtenBytes);
     this.#kept.set(id, { reservation });
     if (this.#kept.size <= this.#options.maxKeptPartials) return;
     const [oldest] = this.#kept.keys();

@@ -16,7 +16,7 @@ import { realOperations } from '../../src/store/operations.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 import { PIECE_BYTES } from '../../src/store/upload.ts';
 import { Turn } from '../../src/turn.ts';
-import { faultyOperations } from './support/faulty-operations.ts';
+import { faultyOperations, systemError } from './support/faulty-operations.ts';
 import {
   any,
   at,
@@ -472,6 +472,122 @@ describe('checkpoints', () => {
     await expectRefusal(upload.commit(), 'INTERNAL');
     expect(leftovers(root)).toEqual([]);
     expect(await namesIn(store, '/')).toEqual([]);
+  });
+
+  /** 1 MiB of an upload on disk and recorded, 500,000 bytes more written. */
+  const recorded = async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const faulty = faultyOperations();
+    let lacking: string | undefined;
+    const operations = {
+      ...faulty.operations,
+      open: async (path: Buffer, flags: number, mode?: number) => {
+        if (lacking !== undefined) throw systemError(lacking);
+        return faulty.operations.open(path, flags, mode);
+      },
+    };
+    const store = await openStore(root, { now: () => nowMs, operations, maxTotalBytes: 3 * MiB });
+    const upload = await store.createUpload(whole);
+    nowMs += 2000;
+    await upload.write(content.subarray(0, MiB));
+    await expect.poll(() => upload.durableBytes, { timeout: 10_000 }).toBe(MiB);
+    await upload.write(content.subarray(MiB, MiB + 500_000));
+    const pass = (ms: number) => {
+      nowMs += ms;
+    };
+    const lack = (code?: string) => {
+      lacking = code;
+    };
+    return { root, store, upload, faulty, pass, lack };
+  };
+
+  const goOn = async (store: DiskStore, id: string, from: number) => {
+    const upload = await store.resumeUpload(id);
+    expect(upload.durableBytes).toBe(from);
+    await upload.write(content.subarray(from));
+    expect(await upload.commit()).toMatchObject({ sha256: whole.sha256 });
+    expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  };
+
+  test.each(['EMFILE', 'ENFILE'])(
+    'without a descriptor (%s) wait for the next one: the upload goes on',
+    async (code) => {
+      const { root, upload, store, pass, lack } = await recorded();
+      lack(code);
+      // The second waits for what the first began.
+      for (let from = MiB + 500_000; from < content.length; from += 270_000) {
+        pass(2000);
+        await upload.write(content.subarray(from, from + 270_000));
+      }
+      expect(upload.durableBytes).toBe(MiB);
+      lack();
+      expect(await upload.commit()).toMatchObject({ sha256: whole.sha256 });
+      expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+      expect(leftovers(root)).toEqual([]);
+    },
+  );
+
+  test('hold what the last of them recorded when a suspension finds no descriptor', async () => {
+    const { root, store, upload, lack } = await recorded();
+    lack('EMFILE');
+    await expectRefusal(upload.suspend(), 'LIMIT');
+    // What the file takes counts, more than can be gone on with.
+    expect((await store.space()).usedBytes).toBe(MiB + 500_000);
+    lack();
+    expect(leftovers(root)).toEqual([`${upload.id}.json`, `${upload.id}.part`]);
+    await goOn(store, upload.id, MiB);
+    expect((await store.space()).usedBytes).toBe(content.length);
+  });
+
+  test.each([
+    ['EMFILE', 'LIMIT'],
+    ['ENOMEM', 'LIMIT'],
+    ['EIO', 'INTERNAL'],
+  ])('hold what the last of them recorded when a write or a commit fails with %s', async (code, word) => {
+    const written = await recorded();
+    written.faulty.failAt(0, code);
+    await expectRefusal(written.upload.write(content.subarray(MiB + 500_000)), word as 'LIMIT');
+    await goOn(written.store, written.upload.id, MiB);
+
+    const committed = await recorded();
+    await committed.upload.write(content.subarray(MiB + 500_000));
+    committed.faulty.failAt(0, code);
+    await expectRefusal(committed.upload.commit(), word as 'LIMIT');
+    await goOn(committed.store, committed.upload.id, MiB);
+  });
+
+  test.each([
+    ['ENOSPC', 'NOSPACE'],
+    ['EDQUOT', 'QUOTA'],
+    ['EFBIG', 'TOOBIG'],
+  ])('hold nothing where its room is wanted back: %s', async (code, word) => {
+    const { root, upload, faulty, store } = await recorded();
+    faulty.failAt(0, code);
+    await expectRefusal(upload.write(content.subarray(MiB + 500_000)), word as 'QUOTA');
+    expect(leftovers(root)).toEqual([]);
+    expect((await store.space()).usedBytes).toBe(0);
+  });
+
+  test('at every step of a commit that fails: the file is whole or not there, and then can be gone on with', async () => {
+    for (let step = 0; ; step++) {
+      const { root, upload, faulty, store } = await recorded();
+      await upload.write(content.subarray(MiB + 500_000));
+      const before = faulty.steps.length;
+      faulty.failAt(step, 'EMFILE');
+      const [outcome] = await Promise.allSettled([upload.commit()]);
+      const name = faulty.steps[before + step]?.operation;
+      if (name === undefined) break;
+      if (existsSync(join(root, 'a'))) {
+        expect((await contentOf(store, 'a')).equals(content), name).toBe(true);
+        await expectRefusal(store.resumeUpload(upload.id), 'NOTFOUND');
+        await store.sweep();
+        expect(leftovers(root), name).toEqual([]);
+      } else {
+        await goOn(store, upload.id, MiB);
+      }
+      if (outcome.status === 'fulfilled') expect(name).toBe('unlink');
+    }
   });
 
   test('one that is under way is waited for, so that its record does not come after the commit', async () => {
