@@ -321,13 +321,18 @@ export class DiskUpload implements Upload {
     this.#checkpointing.catch(() => {});
   }
 
-  /** Brings what is written so far to disk, then says so in the record. */
-  async #record(): Promise<void> {
+  /** Brings what is written so far to disk, then says so in the record. `isLast`: nothing more is to be written. */
+  async #record(isLast = false): Promise<void> {
     const durableBytes = this.#writtenBytes;
     const digest = this.#digest.save();
     const descriptor = await this.#file();
     await this.#host.operations.syncData(descriptor);
     this.#recorded = true;
+    if (isLast) {
+      // Where descriptors are short, the record takes this one.
+      this.#descriptor = undefined;
+      this.#host.operations.closeNow(descriptor);
+    }
     await this.#host.partials.record({ id: this.id, request: this.request, durableBytes, digest });
     this.#durableBytes = durableBytes;
   }
@@ -359,7 +364,7 @@ export class DiskUpload implements Upload {
     }
     try {
       await this.#flush();
-      await this.#record();
+      await this.#record(true);
       await this.#host.partials.keep(this.id);
     } catch (error) {
       await this.#fail(error);
@@ -391,7 +396,7 @@ export class DiskUpload implements Upload {
     if (this.#over) return;
     await Promise.allSettled([this.#writing, this.#checkpointing]);
     try {
-      if (this.#descriptor !== undefined) await this.#host.partials.discard(this.id);
+      if (this.#descriptor !== undefined || this.#recorded) await this.#host.partials.discard(this.id);
     } catch {
       // The reason to give up is the one to tell. The next sweep removes what is left.
     } finally {

@@ -528,6 +528,34 @@ describe('checkpoints', () => {
     },
   );
 
+  test('a suspension takes no descriptor more than the upload had, and leaves none', async () => {
+    const { root } = rootWithOutside();
+    const open = new Set<number>();
+    let most = Number.POSITIVE_INFINITY;
+    const operations = {
+      ...realOperations,
+      open: async (path: Buffer, flags: number, mode?: number) => {
+        if (open.size >= most) throw systemError('EMFILE');
+        const descriptor = await realOperations.open(path, flags, mode);
+        open.add(descriptor);
+        return descriptor;
+      },
+      closeNow: (descriptor: number) => {
+        open.delete(descriptor);
+        realOperations.closeNow(descriptor);
+      },
+    };
+    const store = await openStore(root, { operations });
+    const before = open.size;
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    most = open.size;
+    await upload.suspend();
+    expect(open.size).toBe(before);
+    most = Number.POSITIVE_INFINITY;
+    expect((await store.resumeUpload(upload.id)).durableBytes).toBe(MiB);
+  });
+
   test('hold what the last of them recorded when a suspension finds no descriptor', async () => {
     const { root, store, upload, lack } = await recorded();
     lack('EMFILE');
