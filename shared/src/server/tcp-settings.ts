@@ -11,7 +11,7 @@ const bufferSize = size({ min: 1, max: 2 ** 30, off: true });
 
 /** The rows, with the service's own default port, and how many descriptors it may take for a connection. */
 export function tcpSettings(defaultPort: number, descriptorsEach = 1) {
-  const share = descriptorsEach === 1 ? '' : `, by ${descriptorsEach}`;
+  const share = descriptorsEach === 1 ? '' : `, divided by ${descriptorsEach}`;
   return {
     host: setting(host(), {
       default: '127.0.0.1',

@@ -358,7 +358,7 @@ async function requireOurs(place: Place, operations: FileOperations): Promise<Bi
   if (stats.uid !== BigInt(user)) {
     throw new FileError(
       'DENIED',
-      `belongs to the user ${stats.uid}: chown it to ${user}, who runs the server, or let ${stats.uid} run it`,
+      `belongs to the user ${stats.uid}: chown -R it to ${user}, who runs the server, or let ${stats.uid} run it`,
     );
   }
   if ((stats.mode & OPEN_TO_OTHERS) !== 0n) {

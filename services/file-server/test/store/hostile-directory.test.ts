@@ -102,7 +102,11 @@ describe('the directory itself', () => {
   });
 
   test.each([
-    ['of another user', ({ uid }: { uid: bigint }) => ({ uid: uid + 1n }), /belongs to the user \d+: chown it to \d+/],
+    [
+      'of another user',
+      ({ uid }: { uid: bigint }) => ({ uid: uid + 1n }),
+      /belongs to the user \d+: chown -R it to \d+/,
+    ],
     ['that stays open to others', () => ({ mode: 0o40777n }), /can be written by others, .*umask=077/],
     ['that only a group may write to', () => ({ mode: 0o40720n }), /can be written by others/],
   ])('%s: a writable server does not start, and says why', async (_, change, words) => {
