@@ -12,7 +12,7 @@ import { Departures } from './departures.ts';
 import { DigestCache } from './digest-cache.ts';
 import { EXPOSURE_REMEDY, exposure } from './exposure.ts';
 import { Session, type SessionContext, type SessionLimits } from './session.ts';
-import type { FileConfig, settings } from './settings.ts';
+import { DESCRIPTORS_EACH, type FileConfig, type settings } from './settings.ts';
 import { type DiskStore, openDiskStore } from './store/disk-store.ts';
 import type { FileStore } from './store/store.ts';
 import { readTokenFile, tokenFileProblem } from './token-file.ts';
@@ -107,6 +107,7 @@ export async function serveStore(
     log,
     signal,
     inheritedFd,
+    descriptorsEach: DESCRIPTORS_EACH,
     serve: (connection) => {
       const session = new Session(shared, connection);
       sessions.add(session);

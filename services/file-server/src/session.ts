@@ -668,6 +668,7 @@ export class Session implements TcpHandler {
     this.#roomAgain();
   }
 
+  /** Another connection waits for the upload: it gets what arrived here, too. */
   #evicted(receiving: Receiving): void {
     if (this.#receiving !== receiving) return;
     this.#cutReceiving();

@@ -9,11 +9,17 @@ import { tcpSettings } from '@small-servers/shared/server/tcp-settings';
 /** 7000 + 21, the well-known port of FTP. */
 const DEFAULT_PORT = 7021;
 
+/**
+ * Of a connection: its socket, the file that it gets or puts, and for moments one more: a directory on the way, the
+ * record of an upload. Counted with each, so that readers of large files can not use up what others store with.
+ */
+export const DESCRIPTORS_EACH = 3;
+
 const folder = text({ allowed: 'the path of a folder', placeholder: 'DIR', accepts: (value) => value !== '' });
 const file = text({ allowed: 'the path of a file', placeholder: 'FILE' });
 
 export const settings = {
-  ...tcpSettings(DEFAULT_PORT),
+  ...tcpSettings(DEFAULT_PORT, DESCRIPTORS_EACH),
   root: setting(folder, {
     default: { derive: () => join(workspaceRoot, 'files'), from: './files beside the fleet' },
     group: 'Service',

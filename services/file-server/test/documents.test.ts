@@ -1,10 +1,13 @@
 /** docs/protocols/file.md: its tables are those of the code, and its byte vectors are what a session answers. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { repository } from '../../../test/support/daemon.ts';
 import { errorCodes } from '../src/protocol/codes.ts';
 import { usageOf, type VerbName, verbs } from '../src/protocol/verbs.ts';
 import { outcomes } from '../src/transfers.ts';
+import { openStore, rootWithOutside, ways } from './store/support/roots.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { answersTo, settled, Wire } from './support/wire.ts';
 
@@ -71,15 +74,28 @@ describe('byte vectors', () => {
     expect(page.match(/^```vector$/gm)).toHaveLength(vectors.length);
   });
 
+  const plain = (output: string): string => settled(output).replaceAll(/sha256=[0-9a-f]{64}/g, 'sha256=*');
+
   test.each(vectors)('$text', async ({ sent, answer, ends }) => {
     for (const reads of [[sent], Array.from(sent, (byte) => Buffer.of(byte))]) {
       const store = new MemoryStore();
       store.put('hello.txt', 'hello\n');
       store.makeFolder('d');
       const wire = new Wire(store);
-      const output = await answersTo(wire, ...reads);
-      expect(settled(output).replaceAll(/sha256=[0-9a-f]{64}/g, 'sha256=*')).toBe(answer);
+      expect(plain(await answersTo(wire, ...reads))).toBe(answer);
       expect(wire.ended).toBe(ends);
     }
   });
+
+  test.each(ways.flatMap((way) => vectors.map((vector) => ({ ...vector, ...way }))))(
+    'with files on a disk ($name): $text',
+    async ({ sent, answer, ends, options, under }) => {
+      const { root } = rootWithOutside(under);
+      writeFileSync(join(root, 'hello.txt'), 'hello\n');
+      mkdirSync(join(root, 'd'));
+      const wire = new Wire(await openStore(root, options));
+      wire.send(sent);
+      await expect.poll(() => [plain(wire.output), wire.ended], { timeout: 20_000 }).toEqual([answer, ends]);
+    },
+  );
 });

@@ -11,21 +11,26 @@ export interface AdmissionLimits {
 
 /**
  * Descriptors kept free of connections: the runtime's own (about 20 with the log and the admin
- * socket), one for a connection that is accepted only to be refused, and room for the service's files.
+ * socket), one for a connection that is accepted only to be refused, and room for the service's own files. What a service
+ * opens for its connections is counted with each of them.
  */
 export const RESERVED_DESCRIPTORS = 32;
 
-/** The most connections that a limit of open files leaves room for; at least 1. */
-export function connectionsForDescriptors(softLimit: number): number {
-  return Math.max(1, softLimit - RESERVED_DESCRIPTORS);
+/**
+ * The most connections that a limit of open files leaves room for; at least 1.
+ * @param descriptorsEach of a connection: its socket, and what it holds open beside it
+ */
+export function connectionsForDescriptors(softLimit: number, descriptorsEach = 1): number {
+  return Math.max(1, Math.floor((softLimit - RESERVED_DESCRIPTORS) / descriptorsEach));
 }
 
 /** The effective limits: what was asked for, or what the machine can hold where that is less. */
 export function admissionLimits(
   configured: { readonly maxConnections: number; readonly maxConnectionsPerSource: number },
   softLimit: number,
+  descriptorsEach = 1,
 ): AdmissionLimits {
-  const possible = connectionsForDescriptors(softLimit);
+  const possible = connectionsForDescriptors(softLimit, descriptorsEach);
   const limited = configured.maxConnections > 0 && configured.maxConnections < possible;
   return {
     maxConnections: limited ? configured.maxConnections : possible,

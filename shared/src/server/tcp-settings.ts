@@ -9,8 +9,9 @@ import { host } from './host-kind.ts';
 /** The largest that Linux can be asked for: it keeps twice the size in a signed 32-bit number. */
 const bufferSize = size({ min: 1, max: 2 ** 30, off: true });
 
-/** The rows, with the service's own default port. */
-export function tcpSettings(defaultPort: number) {
+/** The rows, with the service's own default port, and how many descriptors it may take for a connection. */
+export function tcpSettings(defaultPort: number, descriptorsEach = 1) {
+  const share = descriptorsEach === 1 ? '' : `, divided by ${descriptorsEach}`;
   return {
     host: setting(host(), {
       default: '127.0.0.1',
@@ -68,8 +69,8 @@ export function tcpSettings(defaultPort: number) {
     ...accessSettings,
     maxConnections: setting(count({ off: true }), {
       default: {
-        derive: () => connectionsForDescriptors(softDescriptorLimit()),
-        from: `the limit of open files less ${RESERVED_DESCRIPTORS}`,
+        derive: () => connectionsForDescriptors(softDescriptorLimit(), descriptorsEach),
+        from: `the limit of open files less ${RESERVED_DESCRIPTORS}${share}`,
       },
       group: 'Limits',
       help: 'connections open at a time',

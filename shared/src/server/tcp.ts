@@ -18,7 +18,7 @@ import { parseAddress } from '../inet/address.ts';
 import { steerToSecond } from '../native/reuse-port.ts';
 import { type BufferReport, bindTcp, setBufferSizes } from '../native/socket-options.ts';
 import { type AccessList, createAccessList } from './access.ts';
-import { Admission, admissionLimits } from './admission.ts';
+import { Admission, type AdmissionLimits, admissionLimits } from './admission.ts';
 import { softDescriptorLimit } from './descriptors.ts';
 import { inheritedError, listenError } from './listen-error.ts';
 import { formatEndpoint } from './peer.ts';
@@ -36,6 +36,8 @@ export interface TcpListenerOptions {
   /** Aborted to stop: nothing new comes in and what is in flight may end. */
   readonly signal: AbortSignal;
   readonly serve: Serve;
+  /** Descriptors that a connection may take, its socket among them: so many fewer are let in. 1 unless told. */
+  readonly descriptorsEach?: number;
   /** A TCP socket to listen on, bound already; host, port and reusePort are then the giver's. */
   readonly inheritedFd?: number | undefined;
   /** Monotonic clock in milliseconds. */
@@ -143,7 +145,7 @@ export class TcpListener implements Service<ListenerConfig> {
     this.#config = config;
     this.#server = server;
     this.#clock = options.clock ?? (() => performance.now());
-    this.#admission = new Admission(admissionLimits(config, softDescriptorLimit()));
+    this.#admission = new Admission(this.#admissionLimits());
     this.#access = createAccessList(config);
     this.#refusals = new RefusalLog(log, this.#clock);
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -197,11 +199,15 @@ export class TcpListener implements Service<ListenerConfig> {
   /** New limits hold from the next connection and the next look on; nobody is thrown out by a lower cap. */
   reconfigure(config: ListenerConfig): void {
     this.#config = config;
-    this.#admission.limits = admissionLimits(config, softDescriptorLimit());
+    this.#admission.limits = this.#admissionLimits();
     this.#access = createAccessList(config);
     if (this.#drainStartedMs !== undefined) return;
     clearInterval(this.#lookTimer);
     this.#lookTimer = setInterval(() => this.#look(), lookIntervalMs(config));
+  }
+
+  #admissionLimits(): AdmissionLimits {
+    return admissionLimits(this.#config, softDescriptorLimit(), this.#options.descriptorsEach);
   }
 
   handOver(): string | undefined {

@@ -26,6 +26,19 @@ describe('admissionLimits', () => {
     });
   });
 
+  test('where a connection takes several descriptors, so many fewer connections fit', () => {
+    expect(connectionsForDescriptors(1024, 3)).toBe(Math.floor((1024 - RESERVED_DESCRIPTORS) / 3));
+    expect(connectionsForDescriptors(Number.POSITIVE_INFINITY, 3)).toBe(Number.POSITIVE_INFINITY);
+    expect(admissionLimits({ maxConnections: 400, maxConnectionsPerSource: 0 }, 1024, 3)).toMatchObject({
+      maxConnections: 330,
+      maxConnectionsReason: 'fd-limit',
+    });
+    expect(admissionLimits({ maxConnections: 300, maxConnectionsPerSource: 0 }, 1024, 3)).toMatchObject({
+      maxConnections: 300,
+      maxConnectionsReason: 'max-connections',
+    });
+  });
+
   test('there is room for one connection even where nearly no files may be open', () => {
     expect(connectionsForDescriptors(8)).toBe(1);
   });

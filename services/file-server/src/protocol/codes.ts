@@ -37,11 +37,14 @@ export type FileErrorCode = keyof typeof errorCodes;
 /** What a request is refused with. The message is for the person at the other end: printable ASCII, one line. */
 export class FileError extends Error {
   readonly code: FileErrorCode;
+  /** With CHANGED: that of the file which is there in place of the one that was asked for. */
+  readonly etag: string | undefined;
 
-  constructor(code: FileErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: FileErrorCode, message: string, options?: ErrorOptions & { readonly etag?: string }) {
     super(message, options);
     this.name = 'FileError';
     this.code = code;
+    this.etag = options?.etag;
   }
 
   get retry(): Retry {

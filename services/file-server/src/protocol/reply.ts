@@ -32,7 +32,8 @@ export const item = (entry: ListedEntry): string => `ITEM${pairs({ path: entry.p
 /** The words of a message are ours, but what they quote may not be: nothing in it ends the line or moves a cursor. */
 export function err(error: FileError, values: Pairs = {}): string {
   const text = error.message.replaceAll(/[^\x20-\x7e]/g, '?');
-  return `ERR ${error.code} retry=${error.retry}${pairs(values)}${text === '' ? '' : `: ${text}`}\r\n`;
+  const { code, retry, etag } = error;
+  return `ERR ${code} retry=${retry}${pairs({ etag, ...values })}${text === '' ? '' : `: ${text}`}\r\n`;
 }
 
 /** What STAT says of an entry, and others of what they made. */

@@ -143,7 +143,7 @@ export class Changes {
     await this.#at(path, async (spot) => {
       const stats = await this.#host.operations.lstat(spot.path);
       if (kindOf(stats) === 'directory') throw new FileError('ISDIR', 'that is a directory');
-      if (etag !== undefined && etagOf(stats) !== etag) throw changed();
+      if (etag !== undefined) requireEtag(stats, etag);
       await this.#host.operations.unlink(spot.path);
       if (stats.nlink === 1n) this.#host.usage.changed(-sizeOf(stats));
       await this.#host.root.sync(spot.place);
@@ -234,11 +234,13 @@ function requirePrecondition(there: BigIntStats | undefined, precondition: Preco
   const kind = kindOf(there);
   if (kind === 'directory') throw new FileError('ISDIR', 'that is a directory');
   if (kind === 'other') throw new FileError('DENIED', 'links and special files are not replaced');
-  if (precondition.kind === 'etag' && etagOf(there) !== precondition.etag) throw changed();
+  if (precondition.kind === 'etag') requireEtag(there, precondition.etag);
 }
 
-function changed(): FileError {
-  return new FileError('CHANGED', 'the file has another etag by now');
+/** @throws CHANGED, which says what it is now */
+function requireEtag(there: BigIntStats, wanted: string): void {
+  const etag = etagOf(there);
+  if (etag !== wanted) throw new FileError('CHANGED', 'the file has another etag by now', { etag });
 }
 
 function sizeOf(stats: BigIntStats | undefined): number {

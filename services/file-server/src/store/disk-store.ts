@@ -98,6 +98,9 @@ function inWords(error: unknown, { root, writable }: DiskStoreOptions): unknown 
       error instanceof FileError ? `its ${hiddenName} is no directory, which uploads need` : 'is no directory';
     return new AppError('USAGE_INVALID', `root ${root}: ${what}`, { cause: error });
   }
+  if (error instanceof FileError && error.code === 'DENIED') {
+    return new AppError('PERMISSION_DENIED', `root ${root}: its ${hiddenName} ${error.message}`, { cause: error });
+  }
   if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
     const may = writable ? 'read and write' : 'read';
     return new AppError('PERMISSION_DENIED', `root ${root}: this user may not ${may} there`, { cause: error });

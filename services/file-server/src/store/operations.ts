@@ -13,7 +13,7 @@ import { type ExclusiveRename, openExclusiveRename } from './native-files.ts';
 /** Linux's number, the same on every architecture that Node runs on; Node has no constant for it. */
 const O_PATH = 0o10_000_000;
 
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
 
 /** Ways to open, as the store uses them. */
 export const openFlags = {
@@ -29,10 +29,8 @@ export const openFlags = {
   read: O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
   /** A new file, or an error. */
   create: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-  /** A partial file that is gone on with. */
-  resume: O_WRONLY | O_NOFOLLOW,
-  /** A record, written anew. */
-  replace: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
+  /** A partial file that is gone on with; as for `read`, in case that it is none. */
+  resume: O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
 } as const;
 
 export interface FileOperations {

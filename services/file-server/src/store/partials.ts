@@ -8,6 +8,7 @@
  *
  * Taking up a partial file is a rename from the second name to the first: of two who try, one gets it.
  */
+import type { BigIntStats } from 'node:fs';
 import { FileError } from '../protocol/codes.ts';
 import { kindOf } from './entries.ts';
 import { hasCode } from './failures.ts';
@@ -36,6 +37,8 @@ export interface Swept {
 }
 
 const MODE_DIRECTORY = 0o700;
+const OPEN_TO_OTHERS = 0o077n;
+const WRITABLE_BY_OTHERS = 0o022n;
 export const MODE_PARTIAL = 0o600;
 
 /** More than any record has: the longest path takes three characters a byte. */
@@ -55,17 +58,28 @@ export class Partials {
   readonly #operations: FileOperations;
   readonly #place: Place;
   readonly #instance: Instance;
+  /** Of the directory, and so of all that is put there. */
+  readonly #owner: bigint;
   /** Of its file system: files of another cannot be linked or renamed from here. */
   readonly device: bigint;
 
-  private constructor(operations: FileOperations, place: Place, instance: Instance, device: bigint) {
+  private constructor(
+    operations: FileOperations,
+    place: Place,
+    instance: Instance,
+    { device, owner }: { readonly device: bigint; readonly owner: bigint },
+  ) {
     this.#operations = operations;
     this.#place = place;
     this.#instance = instance;
     this.device = device;
+    this.#owner = owner;
   }
 
-  /** Makes the directory if it is not there. @throws NOTDIR if something else has its name */
+  /**
+   * Makes the directory if it is not there.
+   * @throws NOTDIR if something else has its name, DENIED if others could write there
+   */
   static async open(root: Root, operations: FileOperations, instance: Instance): Promise<Partials> {
     try {
       await operations.makeDirectory(root.place.at(hiddenName), MODE_DIRECTORY);
@@ -73,8 +87,13 @@ export class Partials {
       if (!hasCode(error, 'EEXIST')) throw error;
     }
     const place = await root.directory([hiddenName]);
-    const { dev } = await operations.lstat(place.at(Buffer.from('.')));
-    return new Partials(operations, place, instance, dev);
+    try {
+      const { dev, uid } = await requireOurs(place, operations);
+      return new Partials(operations, place, instance, { device: dev, owner: uid });
+    } catch (error) {
+      place.close();
+      throw error;
+    }
   }
 
   close(): void {
@@ -110,7 +129,7 @@ export class Partials {
   /** Writes the record so that a crash leaves the one before or this one. */
   async record(record: UploadRecord): Promise<void> {
     const path = this.#unfinishedPath(record.id);
-    const descriptor = await this.#operations.open(path, openFlags.replace, MODE_PARTIAL);
+    const descriptor = await this.#createAnew(path);
     try {
       await writeAll(this.#operations, descriptor, encodeRecord(record), 0);
       await this.#operations.syncData(descriptor);
@@ -118,6 +137,17 @@ export class Partials {
       this.#operations.closeNow(descriptor);
     }
     await this.#operations.rename(path, this.#recordPath(record.id));
+  }
+
+  /** What an earlier attempt left is removed, never opened: whatever it is, nothing is written into it. */
+  async #createAnew(path: Buffer): Promise<number> {
+    try {
+      return await this.#operations.open(path, openFlags.create, MODE_PARTIAL);
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+    }
+    await this.#unlinkIfThere(path);
+    return this.#operations.open(path, openFlags.create, MODE_PARTIAL);
   }
 
   async removeRecord(id: string): Promise<void> {
@@ -136,34 +166,64 @@ export class Partials {
     await this.#operations.rename(this.path(id), this.#keptPath(id));
   }
 
-  /** @throws NOTFOUND, or BUSY if another process holds it */
+  /** For one that no upload of this process writes. @throws NOTFOUND, or BUSY if another process holds it */
   async claim(id: string): Promise<Claimed> {
     await this.#take(id);
-    const record = await this.#readRecord(id);
-    if (record === undefined) {
-      await this.discard(id);
-      throw nothingKept();
-    }
-    const descriptor = await this.#operations.open(this.path(id), openFlags.resume);
-    try {
-      const stats = await this.#operations.stat(descriptor);
-      // Two names: it was made to appear, and the crash came before this name was removed.
-      if (kindOf(stats) !== 'file' || stats.nlink !== 1n || stats.size < BigInt(record.durableBytes)) {
+    return this.#orKeep(id, async () => {
+      const record = await this.#readRecord(id);
+      if (record === undefined) {
         await this.discard(id);
         throw nothingKept();
       }
-      await this.#operations.truncate(descriptor, record.durableBytes);
-      return { record, descriptor };
+      return { record, descriptor: await this.#openToResume(record) };
+    });
+  }
+
+  async #openToResume({ id, durableBytes }: UploadRecord): Promise<number> {
+    const descriptor = await this.#openPart(id);
+    try {
+      const stats = await this.#operations.stat(descriptor);
+      // Two names: it was made to appear, and the crash came before this name was removed. Of another owner: who could
+      // write there while the directory was open to all could go on writing to it under its name.
+      const isOurs = kindOf(stats) === 'file' && stats.nlink === 1n && stats.uid === this.#owner;
+      if (!isOurs || stats.size < BigInt(durableBytes)) {
+        await this.discard(id);
+        throw nothingKept();
+      }
+      await this.#operations.truncate(descriptor, durableBytes);
+      return descriptor;
     } catch (error) {
       this.#operations.closeNow(descriptor);
       throw error;
     }
   }
 
+  /** @throws NOTFOUND for what only has the name of one: a link, or a FIFO that nobody reads */
+  async #openPart(id: string): Promise<number> {
+    try {
+      return await this.#operations.open(this.path(id), openFlags.resume);
+    } catch (error) {
+      if (!hasCode(error, 'ELOOP', 'ENXIO')) throw error;
+      await this.discard(id);
+      throw nothingKept();
+    }
+  }
+
   /** Removes an upload that nobody holds. @throws as `claim` does */
   async remove(id: string): Promise<void> {
     await this.#take(id);
-    await this.discard(id);
+    await this.#orKeep(id, () => this.discard(id));
+  }
+
+  /** Whatever goes wrong with an upload that was just taken up: the next who asks for it finds it where it was. */
+  async #orKeep<T>(id: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      // A rename needs no descriptor, and where nothing is left it does nothing.
+      await this.keep(id).catch(() => {});
+      throw error;
+    }
   }
 
   async #take(id: string): Promise<void> {
@@ -176,11 +236,12 @@ export class Partials {
     }
   }
 
-  /** Takes up what a process that is gone held to its end. */
+  /** Takes up what was held to the end by a process that is gone, or by us. */
   async #inherit(id: string): Promise<void> {
     const holder = (await this.#find()).get(id)?.part;
     if (holder === undefined) throw nothingKept();
-    if (holder !== '' && isOpen(holder)) {
+    // Ours, and who asks knows that nobody of us writes it: a name that could not be removed or given back.
+    if (holder !== '' && holder !== this.#instance.name && isOpen(holder)) {
       throw new FileError('BUSY', 'another process of the server still holds that upload');
     }
     try {
@@ -199,6 +260,7 @@ export class Partials {
       throw error;
     }
     try {
+      if (kindOf(await this.#operations.stat(descriptor)) !== 'file') return undefined;
       const bytes = Buffer.alloc(MAX_RECORD_BYTES);
       const length = await this.#operations.read(descriptor, bytes, 0);
       const record = decodeRecord(bytes.subarray(0, length));
@@ -282,7 +344,45 @@ export class Partials {
   }
 }
 
-function nothingKept(): FileError {
+/**
+ * Who may write there could put a file of their own in the place of somebody's upload, and who may read there learns the
+ * ids that RESUME and ABORT believe. So one that is ours is closed to all others, without a word: nobody else has
+ * business there. On a file system where that changes nothing (FAT), reading by others is borne and writing is not.
+ * @throws DENIED
+ */
+async function requireOurs(place: Place, operations: FileOperations): Promise<BigIntStats> {
+  const itself = place.at(Buffer.from('.'));
+  const user = process.geteuid?.();
+  let stats = await operations.lstat(itself);
+  if (user === undefined) return stats;
+  if (stats.uid !== BigInt(user)) {
+    throw new FileError(
+      'DENIED',
+      `belongs to the user ${stats.uid}: chown -R it to ${user}, who runs the server, or let ${stats.uid} run it`,
+    );
+  }
+  if ((stats.mode & OPEN_TO_OTHERS) !== 0n) {
+    const descriptor = await operations.open(itself, openFlags.directory);
+    try {
+      await operations.changeMode(descriptor, MODE_DIRECTORY);
+    } catch {
+      // What it is now decides.
+    } finally {
+      operations.closeNow(descriptor);
+    }
+    stats = await operations.lstat(itself);
+  }
+  if ((stats.mode & WRITABLE_BY_OTHERS) !== 0n) {
+    throw new FileError(
+      'DENIED',
+      'can be written by others, and chmod 700 does not change that: mount its file system with umask=077',
+    );
+  }
+  return stats;
+}
+
+/** Of an id that nobody can go on with. */
+export function nothingKept(): FileError {
   return new FileError('NOTFOUND', 'nothing is kept of that upload');
 }
 

@@ -93,16 +93,23 @@ export interface Upload {
   readonly request: UploadRequest;
   /** Bytes that are on disk for certain: where the sender goes on. */
   readonly durableBytes: number;
-  /** Someone else resumed it (the holder was half open): every later call throws BUSY. */
+  /**
+   * Someone else wants to go on with it (the holder was half open), and waits: it is to be given what is here of it, and
+   * suspended at once. After that every call throws BUSY.
+   */
   readonly evicted: AbortSignal;
   /**
    * Takes the next bytes, in order. The promise resolves when the memory may be used again; one call at a time is
-   * under way. Throws TOOBIG, QUOTA, NOSPACE; nothing is left behind after these.
+   * under way. Throws TOOBIG, QUOTA, NOSPACE, and nothing is left behind after these; LIMIT or INTERNAL, and what is
+   * durable is kept for a RESUME. After any of them the upload is over.
    */
   write(bytes: Uint8Array): Promise<void>;
-  /** Checks length, digest and precondition and makes the file appear whole. Throws CHECKSUM, CHANGED, EXISTS, ... */
+  /**
+   * Checks length, digest and precondition and makes the file appear whole. Throws CHECKSUM, CHANGED, EXISTS, ..., and
+   * what came is gone; LIMIT or INTERNAL as `write`.
+   */
   commit(): Promise<Entry>;
-  /** Keeps what arrived for a RESUME; its reservation stays. */
+  /** Keeps what arrived for a RESUME, with the room that takes. Throws as `write`: then what was durable before is kept. */
   suspend(): Promise<void>;
   /** Removes what arrived. */
   abort(): Promise<void>;
@@ -136,7 +143,10 @@ export interface FileStore {
    * would wait, and for whatever those refuse: nothing was done then.
    */
   putNow?(request: UploadRequest, content: Buffer): Put | undefined;
-  /** NOTFOUND for an id that is not kept; BUSY while another connection that still moves holds it. */
+  /**
+   * NOTFOUND for an id that is not kept; BUSY while another connection that still moves holds it, or one that does not
+   * put it down within seconds.
+   */
   resumeUpload(id: string): Promise<Upload>;
   /** Removes an upload that nobody holds. */
   abortUpload(id: string): Promise<void>;

@@ -11,9 +11,9 @@
  */
 import { FileError } from '../protocol/codes.ts';
 import type { Turn } from '../turn.ts';
-import { inProtocolWords } from './failures.ts';
+import { asFileError, hasCode, inProtocolWords } from './failures.ts';
 import type { FileOperations } from './operations.ts';
-import { type Partials, writeAll } from './partials.ts';
+import { nothingKept, type Partials, writeAll } from './partials.ts';
 import type { RunningDigest } from './running-digest.ts';
 import type { Entry, Upload, UploadRequest } from './store.ts';
 import type { Reservation } from './usage.ts';
@@ -87,6 +87,8 @@ export class DiskUpload implements Upload {
   #over = false;
   /** The commit, suspend or abort that is under way. */
   ending: Promise<unknown> | undefined;
+  /** Who wants to know when it is over. */
+  readonly #waiting = new Set<() => void>();
   /** The last call, settled either way. */
   #call: Promise<void> = Promise.resolve();
   #calls = 0;
@@ -117,6 +119,11 @@ export class DiskUpload implements Upload {
     return this.#durableBytes;
   }
 
+  /** What its file takes. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
   /** Bytes came lately, or the disk has not taken them yet. */
   isMoving(idleMs: number): boolean {
     return this.#calls > 0 || this.#host.now() - this.#progressMs < idleMs;
@@ -132,7 +139,7 @@ export class DiskUpload implements Upload {
       await this.#file();
       await this.#record();
     } catch (error) {
-      await this.#giveUp();
+      await this.#fail(error);
       throw error;
     }
   }
@@ -142,7 +149,7 @@ export class DiskUpload implements Upload {
       try {
         await this.#write(bytes);
       } catch (error) {
-        await this.#giveUp();
+        await this.#fail(error);
         throw error;
       }
     });
@@ -154,7 +161,7 @@ export class DiskUpload implements Upload {
       try {
         entry = await this.#commit();
       } catch (error) {
-        await this.#giveUp();
+        await this.#fail(error);
         throw error;
       }
       await this.#end(false);
@@ -172,11 +179,21 @@ export class DiskUpload implements Upload {
     return this.#last(() => this.#giveUp());
   }
 
-  /** Takes it away from a holder that is silent. What arrived is kept. */
-  async evict(): Promise<void> {
+  /** Asks a holder that is silent to hand over what it still has, and to put the upload down. */
+  evict(): void {
     this.#eviction.abort();
-    await this.#call;
-    if (!this.#over) await inProtocolWords(() => this.#suspend());
+  }
+
+  /** Whether nobody holds it any more, after `ms` at most. */
+  async isOverWithin(ms: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.add(resolve);
+    const timer = setTimeout(resolve, ms);
+    if (this.#over) resolve();
+    await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(resolve);
+    return this.#over;
   }
 
   #last<T>(work: () => Promise<T>): Promise<T> {
@@ -190,8 +207,8 @@ export class DiskUpload implements Upload {
     const before = this.#call;
     const call = inProtocolWords(async () => {
       await before;
-      if (this.evicted.aborted) throw new FileError('BUSY', 'another connection has resumed this upload');
-      if (this.#over) throw new FileError('NOTFOUND', 'nothing is kept of that upload');
+      if (this.#over && this.evicted.aborted) throw new FileError('BUSY', 'another connection has resumed this upload');
+      if (this.#over) throw nothingKept();
       return work();
     });
     this.#calls++;
@@ -296,17 +313,26 @@ export class DiskUpload implements Upload {
     await this.#checkpointing;
     this.#checkpointMs = now;
     this.#checkpointBytes = this.#writtenBytes;
-    this.#checkpointing = this.#record();
+    this.#checkpointing = this.#record().catch((error: unknown) => {
+      // The record before still holds, and the next one may find a descriptor.
+      if (!hasCode(error, 'EMFILE', 'ENFILE')) throw error;
+    });
+    // Met by the next who waits for it.
     this.#checkpointing.catch(() => {});
   }
 
-  /** Brings what is written so far to disk, then says so in the record. */
-  async #record(): Promise<void> {
+  /** Brings what is written so far to disk, then says so in the record. `isLast`: nothing more is to be written. */
+  async #record(isLast = false): Promise<void> {
     const durableBytes = this.#writtenBytes;
     const digest = this.#digest.save();
     const descriptor = await this.#file();
     await this.#host.operations.syncData(descriptor);
     this.#recorded = true;
+    if (isLast) {
+      // Where descriptors are short, the record takes this one.
+      this.#descriptor = undefined;
+      this.#host.operations.closeNow(descriptor);
+    }
     await this.#host.partials.record({ id: this.id, request: this.request, durableBytes, digest });
     this.#durableBytes = durableBytes;
   }
@@ -338,11 +364,29 @@ export class DiskUpload implements Upload {
     }
     try {
       await this.#flush();
-      await this.#record();
+      await this.#record(true);
       await this.#host.partials.keep(this.id);
     } catch (error) {
-      await this.#giveUp();
+      await this.#fail(error);
       throw error;
+    }
+    await this.#end(true);
+  }
+
+  /** What is on disk and recorded is not to be lost by a fault that passes. Keeping it takes no descriptor and no room. */
+  async #fail(error: unknown): Promise<void> {
+    if (this.#over) return;
+    await Promise.allSettled([this.#writing, this.#checkpointing]);
+    if (this.#durableBytes === 0 || !passes(error)) {
+      await this.#giveUp();
+      return;
+    }
+    try {
+      await this.#host.partials.keep(this.id);
+    } catch {
+      // It has its name already: there is nothing to go on with.
+      await this.#giveUp();
+      return;
     }
     await this.#end(true);
   }
@@ -352,7 +396,7 @@ export class DiskUpload implements Upload {
     if (this.#over) return;
     await Promise.allSettled([this.#writing, this.#checkpointing]);
     try {
-      if (this.#descriptor !== undefined) await this.#host.partials.discard(this.id);
+      if (this.#descriptor !== undefined || this.#recorded) await this.#host.partials.discard(this.id);
     } catch {
       // The reason to give up is the one to tell. The next sweep removes what is left.
     } finally {
@@ -365,6 +409,7 @@ export class DiskUpload implements Upload {
     this.#piece = undefined;
     this.#spare = undefined;
     this.#host.ended(this, kept);
+    for (const tell of this.#waiting) tell();
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
     if (descriptor === undefined) return;
@@ -372,4 +417,10 @@ export class DiskUpload implements Upload {
     else await this.#host.operations.close(descriptor).catch(() => {});
     if (!kept && this.#recorded) await this.#host.partials.removeRecord(this.id).catch(() => {});
   }
+}
+
+/** Whether the same upload may succeed later, as it is. A full disk is to have its room back, and a fault of ours may pass. */
+function passes(error: unknown): boolean {
+  const fault = asFileError(error);
+  return !(fault instanceof FileError) || (fault.retry === 'later' && fault.code !== 'NOSPACE');
 }

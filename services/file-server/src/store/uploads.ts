@@ -47,6 +47,9 @@ const LONGEST_SWEEP_INTERVAL_MS = 3_600_000;
 /** Of resumes, removals and sweeps there is one at a time: they are rare, and all look at the same directory. */
 const ONE_AT_A_TIME = ['kept uploads'];
 
+/** A holder that was asked to put its upload down has so long to bring to disk what it has, a few MiB. */
+const PUT_DOWN_MS = 5_000;
+
 /** Of those who look whether the disk has room there is one at a time, until what it takes is counted. */
 const DISK_ROOM = ['room on the disk'];
 
@@ -149,9 +152,10 @@ export class Uploads implements UploadHost {
     throw new FileError('NOSPACE', `the disk has no room for ${sizeBytes} bytes`);
   }
 
-  resume(id: string): Promise<DiskUpload> {
+  async resume(id: string): Promise<DiskUpload> {
+    await this.#release(id);
     return this.#locks.hold(ONE_AT_A_TIME, async () => {
-      await this.#release(id);
+      this.#requireReleased(id);
       try {
         const { record, descriptor } = await this.partials.claim(id);
         const { request, durableBytes } = record;
@@ -184,26 +188,30 @@ export class Uploads implements UploadHost {
     }
   }
 
-  remove(id: string): Promise<void> {
-    return this.#locks.hold(ONE_AT_A_TIME, async () => {
-      await this.#release(id);
+  async remove(id: string): Promise<void> {
+    await this.#release(id);
+    await this.#locks.hold(ONE_AT_A_TIME, async () => {
+      this.#requireReleased(id);
       await this.partials.remove(id);
       this.#forget(id);
     });
   }
 
-  /** Takes an upload from a holder that does not move. @throws BUSY if it does */
+  /** Takes an upload from a holder that does not move: that puts it down first. @throws BUSY if it does not */
   async #release(id: string): Promise<void> {
     const held = this.#held.get(id);
     if (held === undefined) return;
-    if (held.ending !== undefined) {
-      await held.ending.catch(() => {});
-      return;
+    if (held.ending === undefined) {
+      if (held.isMoving(this.#options.holderIdleMs)) throw stillSent();
+      held.evict();
     }
-    if (held.isMoving(this.#options.holderIdleMs)) {
-      throw new FileError('BUSY', 'another connection still sends this upload');
-    }
-    await held.evict();
+    if (await held.isOverWithin(PUT_DOWN_MS)) return;
+    throw new FileError('BUSY', 'the connection that sent this upload has not put it down yet');
+  }
+
+  /** Of several who waited for that, one has it by now. */
+  #requireReleased(id: string): void {
+    if (this.#held.has(id)) throw stillSent();
   }
 
   #forget(id: string): void {
@@ -217,8 +225,8 @@ export class Uploads implements UploadHost {
       upload.reservation.release();
       return;
     }
-    const { id, reservation, durableBytes } = upload;
-    reservation.restore(durableBytes);
+    const { id, reservation, writtenBytes } = upload;
+    reservation.restore(writtenBytes);
     this.#kept.set(id, { reservation });
     if (this.#kept.size <= this.#options.maxKeptPartials) return;
     const [oldest] = this.#kept.keys();
@@ -249,6 +257,10 @@ export class Uploads implements UploadHost {
     clearInterval(this.#sweeper);
     await Promise.allSettled([...this.#held.values()].map((upload) => upload.ending ?? upload.suspend()));
   }
+}
+
+function stillSent(): FileError {
+  return new FileError('BUSY', 'another connection still sends this upload');
 }
 
 const ID_BYTES = 16;

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { DiskStore } from '../../src/store/disk-store.ts';
 import { WINDOW_NAMES } from '../../src/store/listing.ts';
 import { realOperations } from '../../src/store/operations.ts';
@@ -215,6 +215,33 @@ const nameOf = (index: number): string => `${index}`.padStart(6, '0');
 const reader = () => ({ gone: false });
 
 describe('a directory that changes all the time', () => {
+  test('is sorted a few thousand names at a time, of however many: the loop is not held for longer', async () => {
+    const count = 12 * WINDOW_NAMES;
+    const store = await storeOfNames(async function* () {
+      // Neither up nor down, for which a sort has less to do.
+      for (let index = 0; index < count; index += 1) yield nameOf((index * 7919) % count);
+    });
+    const sorts: number[] = [];
+    const sort = Array.prototype.sort;
+    const spy = vi.spyOn(Array.prototype, 'sort').mockImplementation(function (this: unknown[], ...how) {
+      sorts.push(this.length);
+      return sort.apply(this, how);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const asked = reader();
+    let after: string | undefined;
+    const listed: string[] = [];
+    for (const limit of [10, 5000, 5000]) {
+      const page = await store.list(at('/'), { limit, depth: 1, reader: asked, after });
+      listed.push(...page.entries.map(({ path }) => path.text));
+      after = listed.at(-1);
+    }
+    spy.mockRestore();
+    expect(listed).toEqual(Array.from({ length: 10_010 }, (_, index) => nameOf(index)));
+    expect(sorts.length).toBeGreaterThan(4);
+    expect(Math.max(...sorts)).toBeLessThanOrEqual(WINDOW_NAMES);
+  });
+
   test('is read once for many pages of one reader; what is there from the first to the last comes once', async () => {
     const count = 3 * WINDOW_NAMES;
     let scans = 0;

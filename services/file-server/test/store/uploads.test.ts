@@ -11,11 +11,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { DiskStore } from '../../src/store/disk-store.ts';
 import { realOperations } from '../../src/store/operations.ts';
 import { portableSha256 } from '../../src/store/sha256-portable.ts';
 import { PIECE_BYTES } from '../../src/store/upload.ts';
 import { Turn } from '../../src/turn.ts';
-import { faultyOperations } from './support/faulty-operations.ts';
+import { faultyOperations, systemError } from './support/faulty-operations.ts';
 import {
   any,
   at,
@@ -239,6 +240,7 @@ describe('RESUME', () => {
     await expectRefusal(store.abortUpload(holder.id), 'BUSY');
     nowMs += 1;
     expect(holder.evicted.aborted).toBe(false);
+    holder.evicted.addEventListener('abort', () => void holder.suspend());
     const next = await store.resumeUpload(holder.id);
     expect(holder.evicted.aborted).toBe(true);
     expect(next.durableBytes).toBe(MiB);
@@ -247,6 +249,63 @@ describe('RESUME', () => {
     await next.write(content.subarray(MiB));
     await next.commit();
     expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  });
+
+  /** A holder that was silent for longer than it is left alone. */
+  const silent = async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 1_000_000;
+    const store = await openStore(root, { now: () => nowMs, holderIdleMs: 5000 });
+    const holder = await store.createUpload(whole);
+    await holder.write(content.subarray(0, 1000));
+    nowMs += 5000;
+    return { root, store, holder };
+  };
+
+  test('a holder that is told hands over first what it has yet to write, and nothing of that is lost', async () => {
+    const { store, holder } = await silent();
+    holder.evicted.addEventListener('abort', () => {
+      void holder.write(content.subarray(1000, MiB)).then(() => holder.suspend());
+    });
+    const next = await store.resumeUpload(holder.id);
+    expect(next.durableBytes).toBe(MiB);
+    await next.write(content.subarray(MiB));
+    expect(await next.commit()).toMatchObject({ sha256: whole.sha256 });
+  });
+
+  test('one of which everything came may still be committed by its holder; then there is nothing to go on with', async () => {
+    const { store, holder } = await silent();
+    holder.evicted.addEventListener('abort', () => {
+      void holder.write(content.subarray(1000)).then(() => holder.commit());
+    });
+    await expectRefusal(store.resumeUpload(holder.id), 'NOTFOUND');
+    expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  });
+
+  test('of two who wait for the holder one gets it; a third need not wait for them', async () => {
+    const { store, holder } = await silent();
+    const gate = Promise.withResolvers<void>();
+    holder.evicted.addEventListener('abort', () => void gate.promise.then(() => holder.suspend()));
+    const waiting = Promise.allSettled([store.resumeUpload(holder.id), store.abortUpload(holder.id)]);
+    const other = await store.createUpload({ ...whole, path: at('b') });
+    await other.write(content.subarray(0, 10));
+    await other.suspend();
+    await store.resumeUpload(other.id);
+    gate.resolve();
+    const [resumed, aborted] = await waiting;
+    expect(resumed).toMatchObject({ status: 'fulfilled', value: { durableBytes: 1000 } });
+    expect(aborted).toMatchObject({ status: 'rejected', reason: { code: 'BUSY' } });
+  });
+
+  test('a holder that does not put it down in time keeps it: BUSY, and later it may be had', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { store, holder } = await silent();
+    const resumed = expectRefusal(store.resumeUpload(holder.id), 'BUSY');
+    await vi.advanceTimersByTimeAsync(5_000);
+    await resumed;
+    await holder.suspend();
+    expect((await store.resumeUpload(holder.id)).durableBytes).toBe(1000);
   });
 
   test('two at once: one gets it', async () => {
@@ -277,6 +336,35 @@ describe('RESUME', () => {
     await upload.suspend();
     expect((await younger.resumeUpload(upload.id)).durableBytes).toBe(MiB);
     await expectRefusal(older.resumeUpload(upload.id), 'BUSY');
+  });
+
+  test.each([
+    ['resumed', (store: DiskStore, id: string) => store.resumeUpload(id)],
+    ['removed', (store: DiskStore, id: string) => store.abortUpload(id)],
+  ])('one that can not be %s for once, at any step, can be the next time', async (_, act) => {
+    const { root } = rootWithOutside();
+    const faulty = faultyOperations();
+    let failures = 0;
+    for (let step = 0; ; step++) {
+      const { store, id } = await cut(root, MiB, { operations: faulty.operations });
+      const before = faulty.steps.length;
+      faulty.failAt(step, 'EMFILE');
+      const [first] = await Promise.allSettled([act(store, id)]);
+      const name = faulty.steps[before + step]?.operation;
+      if (first.status === 'rejected') {
+        failures++;
+        expect(first.reason, name).toMatchObject({ code: 'LIMIT' });
+        const [second] = await Promise.allSettled([act(store, id)]);
+        // The part went, and its record did not: there is nothing to go on with, and no reason to wait.
+        if (second.status === 'rejected') expect(second.reason, name).toMatchObject({ code: 'NOTFOUND' });
+        if (second.status === 'rejected') expect(name).toBe('unlink');
+      }
+      await store.close();
+      await (await openStore(root, { keepPartialMs: 1, now: () => Date.now() + 60_000 })).close();
+      expect(leftovers(root)).toEqual([]);
+      if (first.status === 'fulfilled') break;
+    }
+    expect(failures).toBeGreaterThan(2);
   });
 
   test('an upload that is whole under its name already is not gone on with', async () => {
@@ -384,6 +472,150 @@ describe('checkpoints', () => {
     await expectRefusal(upload.commit(), 'INTERNAL');
     expect(leftovers(root)).toEqual([]);
     expect(await namesIn(store, '/')).toEqual([]);
+  });
+
+  /** 1 MiB of an upload on disk and recorded, 500,000 bytes more written. */
+  const recorded = async () => {
+    const { root } = rootWithOutside();
+    let nowMs = 0;
+    const faulty = faultyOperations();
+    let lacking: string | undefined;
+    const operations = {
+      ...faulty.operations,
+      open: async (path: Buffer, flags: number, mode?: number) => {
+        if (lacking !== undefined) throw systemError(lacking);
+        return faulty.operations.open(path, flags, mode);
+      },
+    };
+    const store = await openStore(root, { now: () => nowMs, operations, maxTotalBytes: 3 * MiB });
+    const upload = await store.createUpload(whole);
+    nowMs += 2000;
+    await upload.write(content.subarray(0, MiB));
+    await expect.poll(() => upload.durableBytes, { timeout: 10_000 }).toBe(MiB);
+    await upload.write(content.subarray(MiB, MiB + 500_000));
+    const pass = (ms: number) => {
+      nowMs += ms;
+    };
+    const lack = (code?: string) => {
+      lacking = code;
+    };
+    return { root, store, upload, faulty, pass, lack };
+  };
+
+  const goOn = async (store: DiskStore, id: string, from: number) => {
+    const upload = await store.resumeUpload(id);
+    expect(upload.durableBytes).toBe(from);
+    await upload.write(content.subarray(from));
+    expect(await upload.commit()).toMatchObject({ sha256: whole.sha256 });
+    expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+  };
+
+  test.each(['EMFILE', 'ENFILE'])(
+    'without a descriptor (%s) wait for the next one: the upload goes on',
+    async (code) => {
+      const { root, upload, store, pass, lack } = await recorded();
+      lack(code);
+      // The second waits for what the first began.
+      for (let from = MiB + 500_000; from < content.length; from += 270_000) {
+        pass(2000);
+        await upload.write(content.subarray(from, from + 270_000));
+      }
+      expect(upload.durableBytes).toBe(MiB);
+      lack();
+      expect(await upload.commit()).toMatchObject({ sha256: whole.sha256 });
+      expect((await contentOf(store, 'a')).equals(content)).toBe(true);
+      expect(leftovers(root)).toEqual([]);
+    },
+  );
+
+  test('a suspension takes no descriptor more than the upload had, and leaves none', async () => {
+    const { root } = rootWithOutside();
+    const open = new Set<number>();
+    let most = Number.POSITIVE_INFINITY;
+    const operations = {
+      ...realOperations,
+      open: async (path: Buffer, flags: number, mode?: number) => {
+        if (open.size >= most) throw systemError('EMFILE');
+        const descriptor = await realOperations.open(path, flags, mode);
+        open.add(descriptor);
+        return descriptor;
+      },
+      closeNow: (descriptor: number) => {
+        open.delete(descriptor);
+        realOperations.closeNow(descriptor);
+      },
+    };
+    const store = await openStore(root, { operations });
+    const before = open.size;
+    const upload = await store.createUpload(whole);
+    await upload.write(content.subarray(0, MiB));
+    most = open.size;
+    await upload.suspend();
+    expect(open.size).toBe(before);
+    most = Number.POSITIVE_INFINITY;
+    expect((await store.resumeUpload(upload.id)).durableBytes).toBe(MiB);
+  });
+
+  test('hold what the last of them recorded when a suspension finds no descriptor', async () => {
+    const { root, store, upload, lack } = await recorded();
+    lack('EMFILE');
+    await expectRefusal(upload.suspend(), 'LIMIT');
+    // What the file takes counts, more than can be gone on with.
+    expect((await store.space()).usedBytes).toBe(MiB + 500_000);
+    lack();
+    expect(leftovers(root)).toEqual([`${upload.id}.json`, `${upload.id}.part`]);
+    await goOn(store, upload.id, MiB);
+    expect((await store.space()).usedBytes).toBe(content.length);
+  });
+
+  test.each([
+    ['EMFILE', 'LIMIT'],
+    ['ENOMEM', 'LIMIT'],
+    ['EIO', 'INTERNAL'],
+  ])('hold what the last of them recorded when a write or a commit fails with %s', async (code, word) => {
+    const written = await recorded();
+    written.faulty.failAt(0, code);
+    await expectRefusal(written.upload.write(content.subarray(MiB + 500_000)), word as 'LIMIT');
+    await goOn(written.store, written.upload.id, MiB);
+
+    const committed = await recorded();
+    await committed.upload.write(content.subarray(MiB + 500_000));
+    committed.faulty.failAt(0, code);
+    await expectRefusal(committed.upload.commit(), word as 'LIMIT');
+    await goOn(committed.store, committed.upload.id, MiB);
+  });
+
+  test.each([
+    ['ENOSPC', 'NOSPACE'],
+    ['EDQUOT', 'QUOTA'],
+    ['EFBIG', 'TOOBIG'],
+  ])('hold nothing where its room is wanted back: %s', async (code, word) => {
+    const { root, upload, faulty, store } = await recorded();
+    faulty.failAt(0, code);
+    await expectRefusal(upload.write(content.subarray(MiB + 500_000)), word as 'QUOTA');
+    expect(leftovers(root)).toEqual([]);
+    expect((await store.space()).usedBytes).toBe(0);
+  });
+
+  test('at every step of a commit that fails: the file is whole or not there, and then can be gone on with', async () => {
+    for (let step = 0; ; step++) {
+      const { root, upload, faulty, store } = await recorded();
+      await upload.write(content.subarray(MiB + 500_000));
+      const before = faulty.steps.length;
+      faulty.failAt(step, 'EMFILE');
+      const [outcome] = await Promise.allSettled([upload.commit()]);
+      const name = faulty.steps[before + step]?.operation;
+      if (name === undefined) break;
+      if (existsSync(join(root, 'a'))) {
+        expect((await contentOf(store, 'a')).equals(content), name).toBe(true);
+        await expectRefusal(store.resumeUpload(upload.id), 'NOTFOUND');
+        await store.sweep();
+        expect(leftovers(root), name).toEqual([]);
+      } else {
+        await goOn(store, upload.id, MiB);
+      }
+      if (outcome.status === 'fulfilled') expect(name).toBe('unlink');
+    }
   });
 
   test('one that is under way is waited for, so that its record does not come after the commit', async () => {

@@ -162,14 +162,14 @@ export class MemoryStore implements FileStore {
   async resumeUpload(id: string): Promise<Upload> {
     if (this.#held.has(id)) throw new FileError('BUSY', 'another connection still sends this upload');
     const kept = this.#kept.get(id);
-    if (kept === undefined) throw new FileError('NOTFOUND', 'there is no such upload');
+    if (kept === undefined) throw new FileError('NOTFOUND', 'nothing is kept of that upload');
     this.#kept.delete(id);
     return this.#hold(id, kept.request, kept.content);
   }
 
   async abortUpload(id: string): Promise<void> {
     if (this.#held.has(id)) throw new FileError('BUSY', 'another connection still sends this upload');
-    if (!this.#kept.delete(id)) throw new FileError('NOTFOUND', 'there is no such upload');
+    if (!this.#kept.delete(id)) throw new FileError('NOTFOUND', 'nothing is kept of that upload');
   }
 
   async makeDirectory(path: FilePath): Promise<Entry> {
@@ -196,7 +196,7 @@ export class MemoryStore implements FileStore {
     const [parent, key] = this.#spot(path);
     const node = present(parent.entries.get(key));
     if (node.kind === 'directory') throw new FileError('ISDIR', 'that is a directory');
-    if (etag !== undefined && node.etag !== etag) throw new FileError('CHANGED', 'the file has another etag by now');
+    if (etag !== undefined) requireEtag(node, etag);
     parent.entries.delete(key);
   }
 
@@ -299,9 +299,7 @@ export class MemoryStore implements FileStore {
     }
     if (precondition.kind === 'none') throw new FileError('EXISTS', 'there is something of that name');
     if (there.kind === 'directory') throw new FileError('ISDIR', 'that is a directory');
-    if (precondition.kind === 'etag' && precondition.etag !== there.etag) {
-      throw new FileError('CHANGED', 'the file has another etag by now');
-    }
+    if (precondition.kind === 'etag') requireEtag(there, precondition.etag);
   }
 
   #target(path: FilePath): [MemoryDirectory, string] {
@@ -399,6 +397,10 @@ const keyOf = (name: Buffer | undefined): string => (name ?? Buffer.alloc(0)).to
 function present(node: MemoryNode | undefined): MemoryNode {
   if (node === undefined) throw new FileError('NOTFOUND', 'there is no such file or directory');
   return node;
+}
+
+function requireEtag({ etag }: MemoryNode, wanted: string): void {
+  if (etag !== wanted) throw new FileError('CHANGED', 'the file has another etag by now', { etag });
 }
 
 function requireReachable(path: FilePath): void {
