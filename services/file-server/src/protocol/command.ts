@@ -82,7 +82,8 @@ function parseArguments(name: VerbName, args: readonly string[]): object {
     const equals = arg.indexOf('=');
     const option = arg.slice(0, Math.max(0, equals));
     if (arg === '') throw bad(ONE_SPACE);
-    if (!Object.hasOwn(options, option)) throw bad(`${usageOf(name)}: one argument is too many or unknown`);
+    if (!Object.hasOwn(options, option))
+      throw bad(`${usageOf(name)}: one argument is too many or unknown; a space is %20`);
     if (Object.hasOwn(values, option)) throw bad(`${option}= is given twice`);
     values[option] = parseField(option, options[option] as Field<unknown>, arg.slice(equals + 1));
   }

@@ -51,7 +51,7 @@ export function pathBelow(folder: FilePath, { names, text }: FilePath): FilePath
 
 function decodeName(part: string): Buffer {
   if (plainName.test(part)) {
-    if (part === '.' || part === '..') throw new FileError('BADNAME', '"." and ".." are no names here');
+    if (part === '.' || part === '..') throw new FileError('BADNAME', '"." and ".." are no names here; the root is /');
     return Buffer.from(part, 'latin1');
   }
   if (!/^(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+$/.test(part)) {
@@ -62,7 +62,8 @@ function decodeName(part: string): Buffer {
     'latin1',
   );
   if (name.includes(0) || name.includes(0x2f)) throw new FileError('BADNAME', '%00 and %2F are in no name');
-  if (name.equals(DOT) || name.equals(DOT_DOT)) throw new FileError('BADNAME', '"." and ".." are no names here');
+  if (name.equals(DOT) || name.equals(DOT_DOT))
+    throw new FileError('BADNAME', '"." and ".." are no names here; the root is /');
   return name;
 }
 
