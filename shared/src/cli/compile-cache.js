@@ -8,19 +8,26 @@
  * The cache lies in the private `run/`, never in the system's place for temporary files, where another user could have
  * put code for us to run. Where `run/` can't be written, programs start without it, 0.1 s later.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 // As in ecosystem.config.js and daemon/state-folder.ts.
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const run = resolve(root, process.env.SMALL_SERVERS_STATE ?? '', 'run');
 try {
-  mkdirSync(run, { recursive: true, mode: 0o700 });
+  makeFolder(run);
   // Threads look at the variable.
   process.env.NODE_COMPILE_CACHE ??= resolve(run, 'compile-cache');
   enableCompileCache(process.env.NODE_COMPILE_CACHE);
 } catch {
   // Nothing that anybody has to know: only time is lost.
+}
+
+/** With its parents, one after the other: what Node has for it (`recursive`) never ends below /proc. */
+function makeFolder(path) {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }

@@ -6,6 +6,7 @@ import { type CommandSyntax, parseCommandLine } from '../config/command-line.ts'
 import type { FlagValue } from '../config/layers.ts';
 import { formatProblem, type Problem } from '../config/problems.ts';
 import { AppError, exitCodes } from '../errors.ts';
+import { endWithoutOutput, written } from './standard-output.ts';
 
 /** A command line that was split; its settings are still to be resolved. */
 export interface Invocation {
@@ -53,7 +54,9 @@ async function run(program: Program, argv: readonly string[]): Promise<number> {
   const commands = await Promise.all(wanted.map((command) => ('load' in command ? command.load() : command)));
   const parsed = await parseCommandLine({ ...program, commands }, argv, columns);
   if (parsed.kind === 'text') {
+    endWithoutOutput(program.name, exitCodes.readerLeft);
     process.stdout.write(parsed.text);
+    await written(process.stdout);
     return exitCodes.success;
   }
   const command = commands.find(({ name }) => name === parsed.command);

@@ -4,13 +4,17 @@
  */
 import { exitCodes, systemCode } from '../errors.ts';
 
-/** Ends the program when nothing can be printed any more. A reader that has seen enough (`| head`) is no error. */
+/**
+ * Ends the program when nothing can be printed any more. A reader that has seen enough (`| head`) is no error. That
+ * nobody reads its complaints is no reason to end.
+ */
 export function endWithoutOutput(program: string, readerLeft: number): void {
   process.stdout.on('error', (error) => {
     if (systemCode(error) === 'EPIPE') process.exit(readerLeft);
     process.stderr.write(`${program}: standard output: ${error.message}\n`);
     process.exit(exitCodes.failed);
   });
+  process.stderr.on('error', () => {});
 }
 
 /** Resolves when what was written is with the reader, or when it was told that it can't be. */

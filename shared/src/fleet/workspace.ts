@@ -1,8 +1,8 @@
 /** Where the fleet lives: the services of ecosystem.config.js, what each says of itself, the folders. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { makePrivateFolder } from '../daemon/private-folder.ts';
+import { makeFolder, makePrivateFolder } from '../daemon/private-folder.ts';
 import { runFolder, stateFolder, workspaceRoot } from '../daemon/state-folder.ts';
 import type { Transport } from '../system/listeners.ts';
 
@@ -67,7 +67,7 @@ export async function openWorkspace(): Promise<Workspace> {
     }),
   );
   const logsFolder = join(stateFolder, 'logs');
-  await mkdir(logsFolder, { recursive: true });
+  await makeFolder(logsFolder);
   await makePrivateFolder(runFolder);
   const pm2Home = process.env.PM2_HOME ?? join(runFolder, 'pm2');
   return { root: workspaceRoot, ecosystemFile, stateFolder, logsFolder, runFolder, pm2Home, services };

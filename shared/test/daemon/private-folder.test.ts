@@ -1,9 +1,9 @@
-import { chown, mkdtemp, rm, stat } from 'node:fs/promises';
+import { chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { root, testWith } from '../../../test/support/programs.ts';
-import { makePrivateFolder } from '../../src/daemon/private-folder.ts';
+import { makeFolder, makePrivateFolder } from '../../src/daemon/private-folder.ts';
 
 let base = '';
 beforeEach(async () => {
@@ -19,6 +19,19 @@ test('a folder that is missing is made with its parents, for its owner alone', a
   await makePrivateFolder(path);
   await makePrivateFolder(path);
   expect((await stat(path)).mode & 0o777).toBe(0o700);
+});
+
+test('where one can not be made, that is told, and it comes to an end', async () => {
+  const file = join(base, 'file');
+  await writeFile(file, '');
+  await expect(makeFolder(file)).rejects.toMatchObject({
+    code: 'PERMISSION_DENIED',
+    message: expect.stringContaining(`${file} is no folder`),
+  });
+  await expect(makeFolder(join(file, 'a', 'b'))).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+  // Node's own `recursive` would try for ever.
+  if (process.platform === 'linux')
+    await expect(makeFolder('/proc/nothing/a')).rejects.toThrow("can't be made (ENOENT)");
 });
 
 test('a folder of another user is refused: what is put in there could be replaced', async () => {

@@ -49,7 +49,7 @@ export async function nettoolInside(args: readonly string[]): Promise<Run> {
   const spies = [catchWrites('stdout'), catchWrites('stderr')];
   // Each command listens for Ctrl-C and for errors of its output, and means to be the only one of its process.
   const interrupts = process.listeners('SIGINT');
-  const failures = process.stdout.listeners('error');
+  const outputs = [process.stdout, process.stderr].map((stream) => ({ stream, before: stream.listeners('error') }));
   try {
     const parsed = await parseCommandLine(program, args);
     const command = verbs.find(({ name }) => parsed.kind === 'command' && parsed.command === name);
@@ -64,8 +64,10 @@ export async function nettoolInside(args: readonly string[]): Promise<Run> {
     for (const listener of process.listeners('SIGINT')) {
       if (!interrupts.includes(listener)) process.removeListener('SIGINT', listener);
     }
-    for (const listener of process.stdout.listeners('error')) {
-      if (!failures.includes(listener)) process.stdout.removeListener('error', listener as () => void);
+    for (const { stream, before } of outputs) {
+      for (const listener of stream.listeners('error')) {
+        if (!before.includes(listener)) stream.removeListener('error', listener as () => void);
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
  * and no more than the user allows. A server can make a listing long, but not endless.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { MAX_LINE_BYTES } from '../protocol/line.ts';
 import { type FilePath, pathBelow, pathOf } from '../protocol/path.ts';
 import { listedEntry, plainItem, type RemoteEntry } from '../protocol/reply-entry.ts';
 import { type Reply, ReplyError } from '../protocol/reply-parser.ts';
@@ -27,6 +28,9 @@ const MAX_PATH_CHARACTERS = 4_000;
 
 /** Each page costs a round trip. */
 const PAGE_ENTRIES = 1_000;
+
+/** A page that is longer has no other purpose: an ordinary one has 100 KiB. */
+const MAX_PAGE_CHARACTERS = 32 * 1024 * 1024;
 
 /** In the order of a listing: name by name, in the order of their bytes, a folder before what it holds. */
 export function comparePaths(a: FilePath, b: FilePath): number {
@@ -62,6 +66,30 @@ export class ListingCheck {
   }
 }
 
+/** What one page may hold: a server that is asked for so many gives no more, but where it can't end sooner. */
+class PageLimit {
+  readonly #entries: number;
+  readonly #command: string;
+  #count = 0;
+  #characters = 0;
+  #mayEnd = false;
+
+  constructor(entries: number, command: string) {
+    this.#entries = entries;
+    this.#command = command;
+  }
+
+  /** @throws ReplyError */
+  count({ path: { text } }: RemoteEntry): void {
+    this.#characters += text.length;
+    if (this.#count >= this.#entries && this.#mayEnd) throw new ReplyError('a page of more than was asked for');
+    if (this.#characters > MAX_PAGE_CHARACTERS) throw new ReplyError('a page without an end');
+    this.#count += 1;
+    // A page ends on a path that the command for the next one has room for.
+    this.#mayEnd = `${this.#command} after=${text}\r\n`.length <= MAX_LINE_BYTES;
+  }
+}
+
 /** Where pages come from, and how often a page that was cut is asked for again. */
 export interface ListingSource {
   /** Asked for each page anew, so that it may be another connection. */
@@ -87,9 +115,13 @@ export async function* listPages(
   let cuts = 0;
   for (let more = true; more; ) {
     const entries: RemoteEntry[] = [];
-    const line = `LIST ${wirePath(path)} depth=${options.depth} n=${pageEntries}${after}`;
+    const command = `LIST ${wirePath(path)} depth=${options.depth} n=${pageEntries}`;
+    const limit = new PageLimit(pageEntries, command);
     try {
-      more = await askPage(await connect(), line, (entry) => entries.push(check.accept(entry)));
+      more = await askPage(await connect(), `${command}${after}`, (entry) => {
+        limit.count(entry);
+        entries.push(check.accept(entry));
+      });
     } catch (error) {
       // What came of the page is good: the next attempt goes on after it.
       cuts = entries.length > 0 ? 1 : cuts + 1;
@@ -143,7 +175,11 @@ function askPage(connection: Connection, line: string, take: (entry: RemoteEntry
       if (reply.kind === 'error') {
         reject(new Refusal(reply));
       } else if (reply.kind === 'ok') {
-        const more = reply.fields.get('more') === 'yes';
+        const told = reply.fields.get('more');
+        if (reply.fields.get('count') !== String(count))
+          throw new ReplyError('a listing with another count than it has');
+        if (told !== 'yes' && told !== 'no') throw new ReplyError('a listing that does not say whether it goes on');
+        const more = told === 'yes';
         if (more && count === 0) throw new ReplyError('a listing that goes on after nothing');
         resolve(more);
       } else {

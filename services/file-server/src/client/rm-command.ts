@@ -1,7 +1,6 @@
 /** `file-server rm`: deletes files and, with -r, folders. */
 import { clientCommand } from '@small-servers/shared/cli/client-command';
-import { type FilePath, pathOf } from '../protocol/path.ts';
-import type { RemoteEntry } from '../protocol/reply-entry.ts';
+import { type FilePath, pathBelow } from '../protocol/path.ts';
 import type { Connection } from './connection.ts';
 import { forEachPath } from './each-path.ts';
 import { Refusal, refused } from './failures.ts';
@@ -53,18 +52,20 @@ async function remove(
     if (!isFolder) throw error;
     if (!recursive) throw refused('ISDIR', 'it is a folder; give -r to delete it with everything in it');
   }
-  const all: RemoteEntry[] = [];
+  const lines: string[] = [];
   const source = { connect: () => Promise.resolve(connection), retries: 0, signal };
-  for await (const page of listTree(source, path, maxFiles)) all.push(...page);
+  for await (const page of listTree(source, path, maxFiles)) {
+    for (const { kind: type, path: below } of page) {
+      lines.push(`${type === 'directory' ? 'RMDIR' : 'DEL'} ${pathBelow(path, below).text}`);
+    }
+  }
   // From the end: what a folder holds comes after it, and goes before it.
-  const lines = all.toReversed().map(({ kind: type, path: { names } }) => {
-    return `${type === 'directory' ? 'RMDIR' : 'DEL'} ${pathOf([...path.names, ...names]).text}`;
-  });
+  lines.reverse();
   for (let at = 0; at < lines.length; at += AHEAD) {
     const outcomes = await Promise.allSettled(lines.slice(at, at + AHEAD).map((line) => connection.ask(line)));
     const refusal = outcomes.find((outcome) => outcome.status === 'rejected');
     if (refusal !== undefined) throw refusal.reason;
   }
   await connection.ask(`RMDIR ${path.text}`);
-  return all.length + 1;
+  return lines.length + 1;
 }

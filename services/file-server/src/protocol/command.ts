@@ -10,9 +10,6 @@ import type { Field } from './fields.ts';
 import { payloadLength } from './fields.ts';
 import { type Arguments, usageOf, type Verb, type VerbName, verbOf, verbs } from './verbs.ts';
 
-/** The whole line with its terminator. */
-export const MAX_LINE_BYTES = 4096;
-
 export type Command = { readonly [V in VerbName]: { readonly verb: V; readonly args: Arguments<V> } }[VerbName];
 
 /**

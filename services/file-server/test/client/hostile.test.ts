@@ -107,7 +107,34 @@ describe('a listing that is not to be trusted', () => {
       },
       { 'max-files': '500' },
     );
-    expect([code, stderr]).toEqual([1, expect.stringContaining('--max-files')]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('a page of more than was asked for')]);
+    expect(sent).toBeLessThan(5_000);
+  });
+
+  test('one page of names that no command has room for is given up when it is longer than any', async () => {
+    const folder = 'n'.repeat(4_200);
+    let sent = 0;
+    const { code, stderr } = await getTree((_line, socket) => {
+      const more = (): void => {
+        if (socket.destroyed) return;
+        const names = Array.from({ length: 100 }, () => `${folder}${String(sent++).padStart(9, '0')}`);
+        socket.write(names.map((name) => item(name, 0, 'directory')).join(''), () => setImmediate(more));
+      };
+      more();
+      return undefined;
+    });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('a page without an end')]);
+    expect(sent * folder.length).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  test.each([
+    ['OK', 'another count'],
+    ['OK count=2 more=no', 'another count'],
+    ['OK count=1', 'whether it goes on'],
+    ['OK count=1 more=perhaps', 'whether it goes on'],
+  ])('one that ends with %j is not the whole of one', async (end, said) => {
+    const { code, stderr } = await getTree(() => `${item('d', 0, 'directory')}${end}\r\n`);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(said)]);
   });
 
   test('one that goes on after nothing is no listing', async () => {
