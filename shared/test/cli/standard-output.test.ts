@@ -39,6 +39,19 @@ test('a socket, which is written to later', async () => {
   expect(await once(child, 'exit')).toEqual([141, null]);
 });
 
+test('complaints that nobody reads end nothing', async () => {
+  const complaining = code.replace(
+    "process.stdout.write('all",
+    "await new Promise((done) => process.stderr.write('a complaint', () => setImmediate(done)));\n  $&",
+  );
+  const child = spawn(process.execPath, ['--input-type=module', '-e', complaining], { stdio: 'pipe' });
+  child.stderr.destroy();
+  await once(child.stderr, 'close');
+  child.stdin.end();
+  child.stdout.resume();
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
 test('a reader that stays gets it all, and the code is that of success', async () => {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
