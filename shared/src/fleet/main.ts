@@ -1,6 +1,8 @@
 /** The root scripts `start`, `stop`, `reload`, `status`, `top` and `preflight`. */
+import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { type Command, reportProblems, runProgram } from '../cli/program.ts';
+import { alone } from './lock.ts';
 import { preflight } from './preflight.ts';
 import { reload } from './reload.ts';
 import { type FleetContext, start } from './start.ts';
@@ -10,7 +12,15 @@ import { Supervisor } from './supervisor.ts';
 import { top } from './top.ts';
 import { openWorkspace } from './workspace.ts';
 
-function fleetCommand(name: string, describe: string, act: (context: FleetContext) => Promise<number>): Command {
+type Act = (context: FleetContext) => Promise<number>;
+
+/** For what changes the fleet: two of these at once would not see each other's processes. */
+const locked =
+  (act: Act): Act =>
+  (context) =>
+    alone(join(context.workspace.runFolder, 'fleet.lock'), () => act(context));
+
+function fleetCommand(name: string, describe: string, act: Act): Command {
   return {
     name,
     describe,
@@ -38,9 +48,9 @@ await runProgram({
   commands: [
     fleetCommand('status', 'how each service does, with a real round trip', status),
     fleetCommand('top', 'the traffic of every service as it moves; q quits', top),
-    fleetCommand('start', 'start what is not running and prove that each service answers', start),
-    fleetCommand('stop', 'drain and end every service, and pm2', stop),
-    fleetCommand('reload', 'replace every service without refusing a connection', reload),
+    fleetCommand('start', 'start what is not running and prove that each service answers', locked(start)),
+    fleetCommand('stop', 'drain and end every service, and pm2', locked(stop)),
+    fleetCommand('reload', 'replace every service without refusing a connection', locked(reload)),
     fleetCommand('preflight', 'what a start needs: runtime, folders, limits, clock, ports', preflight),
   ],
 });
