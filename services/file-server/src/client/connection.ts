@@ -16,7 +16,7 @@ import {
   ReplyError,
   replyErrorOf,
 } from '../protocol/reply-parser.ts';
-import { mayPass, NotReached, Refusal, violation } from './failures.ts';
+import { mayPass, NotReached, Refusal, refusedToken, violation } from './failures.ts';
 import { patienceMs } from './patience.ts';
 
 /** Loopback and fast networks fill it; a read that takes more at a time costs less for each byte. */
@@ -82,7 +82,7 @@ export class Connection {
     const socket = await connectTcp(endpoint, timeoutMs, signal, { onread: { buffer, callback } });
     const connection = new Connection(socket, options);
     read.take = (bytes) => connection.#take(bytes);
-    if (token !== undefined) void connection.ask(`AUTH ${token}`).catch((error) => connection.destroy(error));
+    if (token !== undefined) connection.#authenticate(token);
     return connection;
   }
 
@@ -196,6 +196,23 @@ export class Connection {
     if (this.#ended !== undefined) return;
     this.#finish(error);
     this.#socket.destroy();
+  }
+
+  /**
+   * Shows the token ahead of all else. What was asked behind it fails with the very refusal of the token: its own
+   * replies may come in the same read, and would speak of a token that is missing.
+   */
+  #authenticate(token: string): void {
+    this.send(`AUTH ${token}`, {
+      accept: (reply) => {
+        if (reply.kind === 'ok') return 'done';
+        if (reply.kind !== 'error') throw outOfPlace(reply);
+        this.#awaited.shift();
+        this.destroy(refusedToken(reply));
+        return 'more';
+      },
+      fail: () => {},
+    });
   }
 
   #finish(error: Error): void {

@@ -7,16 +7,18 @@ import type { Reply } from '../protocol/reply-parser.ts';
 /** Of what a server says, at most so much is shown. */
 const MAX_SHOWN_BYTES = 300;
 
+type ErrorReply = Extract<Reply, { kind: 'error' }>;
+
 /** The server answered ERR. */
 export class Refusal extends AppError {
   /** As it stands in the reply: a later server may have codes that this client does not know. */
   readonly refusal: string;
   readonly retry: Retry;
 
-  constructor({ code, retry, text }: Extract<Reply, { kind: 'error' }>) {
+  /** @param hint what can be done about it; the code's own if it is left out, none if it is empty */
+  constructor({ code, retry, text }: ErrorReply, hint = hints[code as FileErrorCode] ?? '') {
     const words = escapeBytes(Buffer.from(text, 'latin1'), MAX_SHOWN_BYTES);
-    const hint = hints[code as FileErrorCode];
-    super('FILE_REFUSED', `${code}${words === '' ? '' : `: ${words}`}${hint === undefined ? '' : ` (${hint})`}`);
+    super('FILE_REFUSED', `${code}${words === '' ? '' : `: ${words}`}${hint === '' ? '' : ` (${hint})`}`);
     this.refusal = code;
     this.retry = retry;
   }
@@ -25,6 +27,12 @@ export class Refusal extends AppError {
 /** What the server would have said, had it been asked. */
 export function refused(code: FileErrorCode, text: string): Refusal {
   return new Refusal({ kind: 'error', code, retry: 'no', fields: new Map(), text });
+}
+
+/** The answer to AUTH. A token was given: to give one is no advice. */
+export function refusedToken(reply: ErrorReply): Refusal {
+  if (reply.code !== 'AUTH') return new Refusal(reply);
+  return new Refusal({ ...reply, text: "the token that was shown is none of this server's" }, '');
 }
 
 /** What the person at the keyboard can do about it. */

@@ -1,4 +1,5 @@
 /** What the client says when something is wrong: the cause, and what the person at the keyboard can do. */
+import { hash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,5 +36,52 @@ describe('rm', () => {
       ]);
     }
     expect(await readdir(served)).toContain('stays');
+  });
+});
+
+describe('a token', () => {
+  const tokenFile = (): string => join(home, 'my-token');
+
+  /** A server that knows the token `right`. */
+  async function guarded(auth: string): Promise<Daemon & { readonly port: number }> {
+    const digests = join(home, 'digests');
+    await writeFile(digests, `sha256:${hash('sha256', 'right')} ann\n`, { mode: 0o600 });
+    return startDaemon('file-server', ['--root', served, '--writable', '--token-file', digests, '--auth', auth]);
+  }
+
+  test('that the server does not know is what every command tells, and not that one should be given', async () => {
+    const daemon = await guarded('writes');
+    const at = `127.0.0.1:${daemon.port}`;
+    await writeFile(tokenFile(), 'wrong\n');
+    const file = join(home, 'file');
+    await writeFile(file, 'content');
+    const commands = [
+      ['put', at, file],
+      ['put', at, home, '-r'],
+      ['get', at, 'stays', '-'],
+      ['rm', at, 'stays'],
+      ['mkdir', at, 'new'],
+      ['mv', at, 'a', 'b'],
+      ['ls', at],
+      ['sum', at, 'stays'],
+      ['stat', at, 'stays'],
+      ['probe', at],
+    ];
+    try {
+      for (const [name = '', ...rest] of commands) {
+        const { code, stdout, stderr } = await client(name, ...rest, '--token-file', tokenFile());
+        expect([code, stderr], name).toEqual([
+          1,
+          expect.stringMatching(
+            /^file-server: (?:\S+: |a to b: )?AUTH: the token that was shown is none of this server's\n$/,
+          ),
+        ]);
+        if (name !== 'put') expect(stdout, name).toBe('');
+      }
+      const none = await client('mkdir', at, 'new');
+      expect(none.stderr).toContain('give the token with --token-file');
+    } finally {
+      await daemon.stop();
+    }
   });
 });
