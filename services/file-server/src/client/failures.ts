@@ -46,6 +46,12 @@ export function violation(target: string, what: string): AppError {
   return new AppError('PROTOCOL_VIOLATED', `${target}: the server broke the protocol: ${what}`);
 }
 
+/** The very first that came was no reply: a wrong port is likelier than a server that breaks its protocol. */
+export function noFileServer(target: string): AppError {
+  const what = 'no file server answers there (its first line is no reply of the protocol); is the port right?';
+  return new AppError('PROTOCOL_VIOLATED', `${target}: ${what}`);
+}
+
 export function corrupted(what: string): AppError {
   return new AppError('FILE_CORRUPTED', what);
 }
@@ -67,7 +73,7 @@ export class NotReached extends AppError {
   }
 }
 
-/** No connection at all, from the first on. */
+/** Nobody has ever answered there: another attempt is of no use. */
 export class Unreachable extends AppError {
   constructor(cause: AppError) {
     super(cause.code, cause.message, { cause });

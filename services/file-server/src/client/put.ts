@@ -6,6 +6,7 @@ import { type Endpoint, formatHostPort } from '@small-servers/shared/config/endp
 import { exitCodes } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';
 import { chooseSha256 } from '../store/sha256.ts';
+import type { Connection } from './connection.ts';
 import { displayPath } from './display-name.ts';
 import { about, errorFields } from './failed-files.ts';
 import { interrupted, localFailure } from './failures.ts';
@@ -30,6 +31,13 @@ interface PutOperands {
 
 type PutContext = ClientContext<typeof putSettings, PutOperands>;
 
+type Connect = () => Promise<Connection>;
+
+/** One for the whole command: what one of its connections found out about the server holds for all of them. */
+function connectorOf({ config, operands, signal }: PutContext): Connect {
+  return connector(operands.endpoint, config, signal);
+}
+
 /** One file. */
 export async function putFile(context: PutContext): Promise<number> {
   const { operands, json, print, signal, terminal } = context;
@@ -39,7 +47,7 @@ export async function putFile(context: PutContext): Promise<number> {
   meter.totalFiles = 1;
   meter.totalBytes = plan.sizeBytes;
   meter.isOpen = false;
-  const lanes = lanesOf(context, 1);
+  const lanes = lanesOf(context, 1, connectorOf(context));
   const finished = Promise.withResolvers<PutResult>();
   const wipe = showProgress({ terminal, fraction: () => meter.fraction, label: () => meter.label() });
   await lanes.add(new PutJob(plan, policyOf(context, meter), finished.resolve)).catch(() => {});
@@ -82,29 +90,26 @@ export async function putStandardInput(context: PutContext): Promise<number> {
 /** A folder and what is in it. */
 export async function putFolder(context: PutContext): Promise<number> {
   const { config, operands, signal } = context;
-  const { path, local, endpoint } = operands;
+  const { path, local } = operands;
   if (statSync(local, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw localFailure(`${local}: it is no folder`);
-  const connect = keepOpen(connector(endpoint, config, signal));
+  const dial = connectorOf(context);
+  const connect = keepOpen(dial);
   return closing(connect, async () => {
-    if (path.names.length > 0) {
-      await again({ retries: config.retries, signal }, async () => makeWithParents(await connect(), path)).catch(
-        (error) => {
-          throw about(displayPath(path), error);
-        },
-      );
-    }
-    return putInto(context, connect);
+    await again({ retries: config.retries, signal }, async () => makeTop(await connect(), path)).catch((error) => {
+      throw about(displayPath(path), error);
+    });
+    return putInto(context, connect, dial);
   });
 }
 
 /** What is in a folder, into one that is there. */
-function putInto(context: PutContext, connect: KeptConnection): Promise<number> {
+function putInto(context: PutContext, connect: KeptConnection, dial: Connect): Promise<number> {
   const { config, operands, signal } = context;
   const { path, local } = operands;
   const meter = new TransferMeter();
   const counts = { stored: 0, same: 0, kept: 0, skipped: 0 };
-  const lanes = lanesOf(context, config.parallel);
+  const lanes = lanesOf(context, config.parallel, dial);
   const policy = policyOf(context, meter);
   const find = ({ failed, record }: FolderReport): Promise<void> =>
     putTree(lanes, { root: path, localRoot: local, connect, retries: config.retries }, policy, {
@@ -133,8 +138,14 @@ function putInto(context: PutContext, connect: KeptConnection): Promise<number> 
   return runFolder(context, { path, lanes, meter, counts, sentence, find });
 }
 
-function lanesOf({ config, operands, signal }: PutContext, lanes: number): Lanes {
-  return new Lanes({ lanes, connect: connector(operands.endpoint, config, signal), retries: config.retries, signal });
+/** The root needs no making; that somebody answers is known before several connections depend on it. */
+async function makeTop(connection: Connection, path: FilePath): Promise<void> {
+  if (path.names.length > 0) await makeWithParents(connection, path);
+  else await connection.ask('PING');
+}
+
+function lanesOf({ config, signal }: PutContext, lanes: number, connect: Connect): Lanes {
+  return new Lanes({ lanes, connect, retries: config.retries, signal });
 }
 
 function policyOf({ config, operands, signal }: PutContext, meter: TransferMeter): PutPolicy {

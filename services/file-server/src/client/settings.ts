@@ -33,7 +33,8 @@ const retries = setting(count({ min: 0, max: 1_000 }), {
 /** For what may be asked twice without harm. */
 export const askSettings = { ...connectionSettings, retries } as const;
 
-export const probeSettings = { ...reachSettings, retries } as const;
+/** What it finds is told as it is, at once: nothing is tried again. */
+export const probeSettings = reachSettings;
 
 const recursive = setting(toggle(), {
   default: false,

@@ -225,8 +225,10 @@ describe('content that is not to be trusted', () => {
     expect([code, stderr]).toEqual([1, 'f: DENIED: \\x1b[2Jno\\x07\n']);
   });
 
-  test('a server that says nothing is given up after --timeout, and asked again --retries times', async () => {
-    await using server = await startScripted(() => undefined);
+  test('a server that falls silent is given up after --timeout, and asked again --retries times', async () => {
+    await using server = await startScripted((line) =>
+      line.startsWith('STAT') ? `OK ${entryFields(4)}\r\n` : undefined,
+    );
     const { code, stderr } = await get({ port: server.port, path: 'f', flags: { retries: '1', timeout: '100ms' } });
     expect([code, stderr]).toEqual([1, expect.stringContaining('nothing moved for 0.1 s')]);
     expect(server.connections).toBe(2);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Daemon, runProgram, startDaemon } from '../../../../test/support/daemon.ts';
+import { startScripted } from './scripted-server.ts';
 
 const client = (...args: string[]) => runProgram('file-server', args);
 
@@ -23,6 +24,54 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.stop();
   await rm(home, { recursive: true });
+});
+
+describe('a port of something else', () => {
+  test('that says nothing is given up after one --timeout, by every command', async () => {
+    await using silent = await startScripted(() => undefined);
+    const at = `127.0.0.1:${silent.port}`;
+    const commands = [
+      ['probe', at],
+      ['ls', at],
+      ['get', at, 'f', '-'],
+      ['put', at, home, 'd', '-r'],
+      ['stat', at, 'f'],
+    ];
+    for (const [index, command] of commands.entries()) {
+      const { code, stderr } = await client(...command, '--timeout', '200ms');
+      expect([code, stderr], command[0]).toEqual([
+        1,
+        expect.stringMatching(/: it took the connection and said nothing for 0\.2 s; is the port right\?\n$/),
+      ]);
+      expect(silent.connections, command[0]).toBe(index + 1);
+    }
+  });
+
+  test('that closes each connection is tried once more, and then told', async () => {
+    await using closing = await startScripted((_line, socket) => void socket.end());
+    const { code, stderr } = await client('ls', `127.0.0.1:${closing.port}`);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('the far end closed the connection')]);
+    expect(closing.connections).toBe(2);
+  });
+
+  test.each<[string, (line: string) => string | undefined, string]>([
+    ['echoes', (line) => `${line}\r\n`, ''],
+    ['sends times', () => undefined, '2026-01-02T03:04:05.678Z\n'],
+    ['serves pages', () => 'HTTP/1.1 400 Bad Request\r\n\r\n', ''],
+  ])('that %s is called that', async (_what, script, greeting) => {
+    await using other = await startScripted(script, greeting);
+    const { code, stderr } = await client('probe', `127.0.0.1:${other.port}`);
+    const what = 'no file server answers there (its first line is no reply of the protocol); is the port right?';
+    expect([code, stderr]).toEqual([1, `file-server: 127.0.0.1:${other.port}: ${what}\n`]);
+  });
+
+  test('is not suspected of a server that has answered before', async () => {
+    await using server = await startScripted((line) =>
+      line === 'CAPS' ? 'OK protocol=1 writable=no auth=none authenticated=yes\r\n' : 'pardon?\r\n',
+    );
+    const { stderr } = await client('probe', `127.0.0.1:${server.port}`);
+    expect(stderr).toContain('the server broke the protocol: a line that is no reply');
+  });
 });
 
 describe('rm', () => {

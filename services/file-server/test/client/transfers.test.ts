@@ -601,7 +601,7 @@ describe('as users run it', () => {
     expect(json).toMatchObject({ authenticated: true });
     expect(await run('probe', target, '--token-file', join(here, 'wrong'))).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^file-server: AUTH: that is no token of this server .*\n$/),
+      stderr: expect.stringMatching(/^file-server: AUTH: the token that was shown is none of this server's\n$/),
     });
   });
 
