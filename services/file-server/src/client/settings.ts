@@ -11,7 +11,7 @@ const reachSettings = {
   tokenFile: setting(text({ allowed: 'the path of a readable file', placeholder: 'FILE', maxLength: 4_096 }), {
     default: '',
     group: 'Request',
-    help: 'file with the token to show; also variable SMALL_SERVERS_FILE_TOKEN',
+    help: 'file that holds the token to show; the variable SMALL_SERVERS_FILE_TOKEN holds the token itself',
   }),
 } as const;
 
@@ -116,5 +116,5 @@ export const mkdirSettings = {
 
 export const sumSettings = {
   ...askSettings,
-  alg: setting(choice('sha256', 'crc32'), { default: 'sha256', group: 'Request', help: 'digest to print' }),
+  alg: setting(choice('sha256', 'crc32'), { default: 'sha256', group: 'Request', help: 'the digest to print' }),
 } as const;

@@ -231,7 +231,7 @@ describe('content that is not to be trusted', () => {
     );
     const { code, stderr } = await get({ port: server.port, path: 'f', flags: { retries: '1', timeout: '100ms' } });
     expect([code, stderr]).toEqual([1, expect.stringContaining('nothing moved for 0.1 s')]);
-    expect(server.connections).toBe(2);
+    expect(server.connections).toBe(3);
   });
 });
 

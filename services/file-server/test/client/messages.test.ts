@@ -133,4 +133,11 @@ describe('a token', () => {
       await daemon.stop();
     }
   });
+
+  test("is not looked for in a server's list of digests", async () => {
+    const file = join(home, 'digests-of-a-server');
+    await writeFile(file, `sha256:${hash('sha256', 'right')} ann\n`);
+    const { code, stderr } = await client('ls', target, '--token-file', file);
+    expect([code, stderr]).toEqual([78, expect.stringContaining("it is of a server's list of digests")]);
+  });
 });
