@@ -1,8 +1,10 @@
 /** What goes wrong between the client and a server, and whether another attempt is of use. */
+import { readlinkSync } from 'node:fs';
 import { escapeBytes } from '@small-servers/shared/daemon/escape';
 import { AppError, type ErrorCode } from '@small-servers/shared/errors';
 import type { FileErrorCode, Retry } from '../protocol/codes.ts';
 import type { Reply } from '../protocol/reply-parser.ts';
+import { displayName } from './display-name.ts';
 
 /** Of what a server says, at most so much is shown. */
 const MAX_SHOWN_BYTES = 300;
@@ -58,8 +60,19 @@ export function corrupted(what: string): AppError {
 
 /** A file or folder on this side. */
 export function localFailure(what: string, cause?: unknown): AppError {
-  const why = cause instanceof Error ? `: ${cause.message}` : '';
+  const why = cause instanceof Error ? `: ${cause.message.replaceAll(HELD_FOLDER, whereIs)}` : '';
   return new AppError('LOCAL_FILE_FAILED', `${what}${why}`, { cause });
+}
+
+/** A folder by the descriptor that holds it: of use to this process alone. */
+const HELD_FOLDER = /\/proc\/self\/fd\/\d+/g;
+
+function whereIs(held: string): string {
+  try {
+    return displayName(readlinkSync(held, { encoding: 'buffer' }));
+  } catch {
+    return held;
+  }
 }
 
 export function interrupted(): AppError {

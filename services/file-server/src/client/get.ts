@@ -1,6 +1,6 @@
 /** What `get` does: one file, one file to standard output, or a folder. */
 import { lstatSync, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { ClientContext } from '@small-servers/shared/cli/client-command';
 import { formatRate } from '@small-servers/shared/client/latency-limits';
 import { showProgress } from '@small-servers/shared/client/progress';
@@ -9,6 +9,7 @@ import { exitCodes } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';
 import type { RemoteEntry } from '../protocol/reply-entry.ts';
 import type { Connection } from './connection.ts';
+import { counted, LeftOut } from './counted.ts';
 import { displayName, displayPath } from './display-name.ts';
 import { judgeExisting } from './existing.ts';
 import { about, errorFields } from './failed-files.ts';
@@ -59,7 +60,12 @@ async function saveFile(
   const meter = new TransferMeter();
   const found = lstatSync(target.at(target.directory([]), name), { throwIfNoEntry: false });
   const verdict = judgeExisting(found, entry, config.existing);
-  if (verdict.kind === 'refuse') throw localFailure(`${displayName(name)}: ${verdict.why}`);
+  if (verdict.kind === 'refuse') {
+    const hint = found?.isDirectory()
+      ? `; to put the file into it, give ${join(folder, displayName(name))}/ as LOCAL`
+      : '';
+    throw localFailure(`${displayName(name)}: ${verdict.why}${hint}`);
+  }
   let result: FetchResult = { plan, resumedBytes: 0 };
   if (verdict.kind === 'fetch') {
     const policy = policyOf(context, target, meter, config.fsync === 'never' ? 'never' : 'each');
@@ -106,6 +112,7 @@ async function saveFolder(context: GetContext, connect: Connect): Promise<number
   const target = new TargetFolder(local ?? path.names.at(-1)?.toString() ?? '.');
   const meter = new TransferMeter();
   const counts = { fetched: 0, kept: 0, skipped: 0 };
+  const leftOut = new LeftOut();
   const lanes = new Lanes({
     lanes: config.parallel,
     connect,
@@ -131,6 +138,7 @@ async function saveFolder(context: GetContext, connect: Connect): Promise<number
       },
       skipped: (plan) => {
         counts.skipped += 1;
+        leftOut.add(plan.path);
         record(() => fileRecord({ plan, resumedBytes: 0 }, 'skipped'));
       },
       finished: (result) => {
@@ -142,7 +150,7 @@ async function saveFolder(context: GetContext, connect: Connect): Promise<number
         record(() => fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
       },
     });
-  const sentence = (failed: number): string => folderSentence(counts, failed, meter);
+  const sentence = (failed: number): string => folderSentence(counts, leftOut, failed, meter);
   return runFolder(context, { path, lanes, meter, counts, sentence, find }).finally(() => target.close());
 }
 
@@ -253,16 +261,17 @@ function fileSentence({ plan, resumedBytes }: FetchResult, outcome: string, mete
 }
 
 function folderSentence(
-  { fetched, kept, skipped }: { fetched: number; kept: number; skipped: number },
+  { fetched, kept }: { fetched: number; kept: number },
+  leftOut: LeftOut,
   failed: number,
   meter: TransferMeter,
 ): string {
   const others = [
     kept === 0 ? '' : `${kept} here already`,
-    skipped === 0 ? '' : `${skipped} links and special files left out`,
+    leftOut.words,
     failed === 0 ? '' : `${failed} failed`,
   ].filter((part) => part !== '');
-  return `${fetched} files, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
+  return `${counted(fetched, 'file')}, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
 }
 
 /** `in 1.20 s (430.1 MiB/s)` */

@@ -3,13 +3,14 @@ import { fstatSync, statSync } from 'node:fs';
 import type { ClientContext } from '@small-servers/shared/cli/client-command';
 import { showProgress } from '@small-servers/shared/client/progress';
 import { type Endpoint, formatHostPort } from '@small-servers/shared/config/endpoint';
-import { exitCodes } from '@small-servers/shared/errors';
-import type { FilePath } from '../protocol/path.ts';
+import { AppError, exitCodes } from '@small-servers/shared/errors';
+import { type FilePath, pathOf } from '../protocol/path.ts';
 import { chooseSha256 } from '../store/sha256.ts';
 import type { Connection } from './connection.ts';
-import { displayPath } from './display-name.ts';
+import { counted, LeftOut } from './counted.ts';
+import { displayName, displayPath } from './display-name.ts';
 import { about, errorFields } from './failed-files.ts';
-import { interrupted, localFailure } from './failures.ts';
+import { interrupted, localFailure, Refusal } from './failures.ts';
 import { figures } from './get.ts';
 import { Lanes } from './lanes.ts';
 import { formatBytes, TransferMeter } from './meter.ts';
@@ -54,7 +55,8 @@ export async function putFile(context: PutContext): Promise<number> {
   lanes.close();
   await lanes.run().finally(wipe);
   const result = await finished.promise;
-  if (result.error !== undefined) throw about(displayPath(path), failure(result, signal));
+  if (result.error !== undefined)
+    throw about(subjectOf(result), failure(result, signal), missingFolder(context.operands, result.error));
   print(json ? `${JSON.stringify(fileRecord(result))}\n` : fileSentence(result, meter));
   return exitCodes.success;
 }
@@ -81,7 +83,8 @@ export async function putStandardInput(context: PutContext): Promise<number> {
     );
     return exitCodes.success;
   } catch (error) {
-    throw about(displayPath(path), signal.aborted ? interrupted() : cutStream(error as Error));
+    const cause = signal.aborted ? interrupted() : cutStream(error as Error);
+    throw about(displayPath(path), cause, missingFolder(operands, error));
   } finally {
     wipe();
   }
@@ -109,6 +112,7 @@ function putInto(context: PutContext, connect: KeptConnection, dial: Connect): P
   const { path, local } = operands;
   const meter = new TransferMeter();
   const counts = { stored: 0, same: 0, kept: 0, skipped: 0 };
+  const leftOut = new LeftOut();
   const lanes = lanesOf(context, config.parallel, dial);
   const policy = policyOf(context, meter);
   const find = ({ failed, record }: FolderReport): Promise<void> =>
@@ -119,6 +123,7 @@ function putInto(context: PutContext, connect: KeptConnection, dial: Connect): P
       },
       skipped: (skipped) => {
         counts.skipped += 1;
+        leftOut.add(skipped);
         record(() => ({ path: skipped.text, outcome: 'skipped' }));
       },
       folderFailed: (folder, error) => {
@@ -129,12 +134,12 @@ function putInto(context: PutContext, connect: KeptConnection, dial: Connect): P
         meter.files += 1;
         if (result.outcome !== 'failed') counts[result.outcome] += 1;
         else if (lanes.fatal === undefined || result.isResumable === true) {
-          failed.add(displayPath(result.plan.path), failure(result, signal));
+          failed.add(subjectOf(result), failure(result, signal));
         }
         record(() => fileRecord(result));
       },
     });
-  const sentence = (failed: number): string => folderSentence(counts, failed, meter);
+  const sentence = (failed: number): string => folderSentence(counts, leftOut, failed, meter);
   return runFolder(context, { path, lanes, meter, counts, sentence, find });
 }
 
@@ -170,6 +175,20 @@ function sizeOf(path: string): number {
   return stats.size;
 }
 
+/** What is wrong here is wrong with the file here. */
+function subjectOf({ plan, error }: PutResult): string {
+  const isLocal = error instanceof AppError && error.code === 'LOCAL_FILE_FAILED';
+  return isLocal ? displayName(Buffer.from(plan.localPath)) : displayPath(plan.path);
+}
+
+/** What can be done when there is no folder for the file; nothing otherwise. */
+function missingFolder({ endpoint, path }: PutOperands, error: unknown): string {
+  const isMissing = error instanceof Refusal && error.refusal === 'NOTFOUND' && path.names.length > 1;
+  if (!isMissing) return '';
+  const folder = displayPath(pathOf(path.names.slice(0, -1)));
+  return `; the folder ${folder} is not there: file-server mkdir ${formatHostPort(endpoint)} ${folder} -p`;
+}
+
 function failure({ error, isResumable }: PutResult, signal: AbortSignal): Error {
   const cause = signal.aborted ? interrupted() : (error as Error);
   return isResumable === true
@@ -198,15 +217,16 @@ function fileSentence({ plan, outcome, resumedBytes }: PutResult, meter: Transfe
 }
 
 function folderSentence(
-  { stored, same, kept, skipped }: Readonly<Record<'stored' | 'same' | 'kept' | 'skipped', number>>,
+  { stored, same, kept }: Readonly<Record<'stored' | 'same' | 'kept', number>>,
+  leftOut: LeftOut,
   failed: number,
   meter: TransferMeter,
 ): string {
   const others = [
     same === 0 ? '' : `${same} there already, the same`,
     kept === 0 ? '' : `${kept} there already`,
-    skipped === 0 ? '' : `${skipped} links and special files left out`,
+    leftOut.words,
     failed === 0 ? '' : `${failed} failed`,
   ].filter((part) => part !== '');
-  return `${stored} files, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
+  return `${counted(stored, 'file')}, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
 }

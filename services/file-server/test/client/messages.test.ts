@@ -1,11 +1,14 @@
 /** What the client says when something is wrong: the cause, and what the person at the keyboard can do. */
 import { hash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Daemon, runProgram, startDaemon } from '../../../../test/support/daemon.ts';
-import { startScripted } from './scripted-server.ts';
+import { localFailure } from '../../src/client/failures.ts';
+import { get } from './harness.ts';
+import { entryFields, startScripted } from './scripted-server.ts';
 
 const client = (...args: string[]) => runProgram('file-server', args);
 
@@ -139,5 +142,112 @@ describe('a token', () => {
     await writeFile(file, `sha256:${hash('sha256', 'right')} ann\n`);
     const { code, stderr } = await client('ls', target, '--token-file', file);
     expect([code, stderr]).toEqual([78, expect.stringContaining("it is of a server's list of digests")]);
+  });
+});
+
+describe('put', () => {
+  let source: string;
+  beforeAll(async () => {
+    source = join(home, 'source');
+    await mkdir(source);
+  });
+
+  test('onto another content says so once, for small files and large ones', async () => {
+    for (const sizeBytes of [10, 400_000]) {
+      await writeFile(join(served, 'taken'), Buffer.alloc(sizeBytes, 'a'));
+      await writeFile(join(source, 'mine'), Buffer.alloc(sizeBytes, 'b'));
+      const { code, stderr } = await client('put', target, join(source, 'mine'), 'taken');
+      const what = 'another content has this name there; --existing replace puts this one in its place';
+      expect([code, stderr]).toEqual([1, `file-server: taken: EXISTS: ${what}\n`]);
+    }
+  });
+
+  test('names the file here when that is what is wrong', async () => {
+    const { code, stderr } = await client('put', target, '/dev/null', 'null');
+    expect([code, stderr]).toEqual([1, 'file-server: /dev/null: it is no regular file\n']);
+  });
+
+  test('says which folder is missing, and how it is made', async () => {
+    await writeFile(join(source, 'mine'), 'mine');
+    const { code, stderr } = await client('put', target, join(source, 'mine'), 'no/such/mine');
+    const hint = `the folder no/such is not there: file-server mkdir ${target} no/such -p`;
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(new RegExp(`^file-server: no/such/mine: NOTFOUND: .*; ${hint}\\n$`)),
+    ]);
+    const made = await client('mkdir', target, 'no/such');
+    expect(made.stderr).toBe('file-server: no/such: NOTFOUND: the folder no is not there; give -p to make it too\n');
+  });
+
+  test('of a folder counts one file as one, and names the links that it leaves out', async () => {
+    const folder = join(home, 'with-links');
+    await mkdir(folder);
+    await writeFile(join(folder, 'file'), 'content');
+    for (const name of ['l1', 'l2', 'l3', 'l4']) await symlink('file', join(folder, name));
+    const { code, stdout } = await client('put', target, folder, 'links', '-r');
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(
+        /^1 file, .*; 4 links and special files left out: links\/l1, links\/l2, links\/l3 and 1 more, which --json names\n$/,
+      ),
+    ]);
+  });
+});
+
+describe('get', () => {
+  test('onto a folder of the same name says how the file goes into it', async () => {
+    await writeFile(join(served, 'data'), 'content');
+    const place = join(home, 'place');
+    await mkdir(join(place, 'data'), { recursive: true });
+    const { code, stderr } = await client('get', target, 'data', place);
+    const hint = `there is a folder of this name; to put the file into it, give ${place}/data/ as LOCAL`;
+    expect([code, stderr]).toEqual([1, `file-server: data: ${hint}\n`]);
+    expect((await client('get', target, 'data', `${place}/data/`)).code).toBe(0);
+  });
+
+  test('tells of a folder here by its path, not by the descriptor that holds it', async () => {
+    const name = 'n';
+    const held = openSync(home, 'r');
+    try {
+      const cause = new Error(`ENOSPC: no space left on device, open '/proc/self/fd/${held}/${name}'`);
+      const { message } = localFailure('f', cause);
+      expect(message).toBe(`f: ENOSPC: no space left on device, open '${await realpath(home)}/${name}'`);
+    } finally {
+      closeSync(held);
+    }
+  });
+
+  test('of a folder that is interrupted says that the same command goes on', async () => {
+    const interruption = new AbortController();
+    await using slow = await startScripted((line) => {
+      if (line.startsWith('STAT')) return `OK ${entryFields(0, 'directory')}\r\n`;
+      interruption.abort();
+      return undefined;
+    });
+    const { code, stderr } = await get({
+      port: slow.port,
+      path: 'tree',
+      local: join(home, 'tree'),
+      flags: { recursive: 'true' },
+      signal: interruption.signal,
+    });
+    expect([code, stderr]).toEqual([1, 'tree: interrupted; the same command goes on where this one stopped\n']);
+  });
+});
+
+describe('mv', () => {
+  test('into a folder names the whole new path', async () => {
+    await mkdir(join(served, 'folder'));
+    await writeFile(join(served, 'moved'), 'content');
+    const whole = 'TO is the whole new path: folder/moved';
+    const slash = await client('mv', target, 'moved', 'folder/');
+    expect([slash.code, slash.stderr]).toEqual([
+      78,
+      `file-server: TO: "folder/" is a folder to put it into (command line); ${whole}\n`,
+    ]);
+    const bare = await client('mv', target, 'moved', 'folder');
+    expect([bare.code, bare.stderr]).toEqual([1, expect.stringContaining(`EXISTS: there is something of that name; `)]);
+    expect(bare.stderr).toContain(`; if that is a folder to put it into, ${whole}\n`);
+    expect(await readdir(served)).toContain('moved');
   });
 });
