@@ -299,6 +299,7 @@ export class Connection {
       if (end === offset) break;
       if (exchange?.isOver === true && this.#awaited[0] === exchange) this.#awaited.shift();
       offset = end;
+      this.#server.hasAnswered = true;
     }
     return offset;
   }

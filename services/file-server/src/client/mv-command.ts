@@ -32,7 +32,7 @@ export const mv = clientCommand({
       await withConnection(connector(endpoint, config, signal), (connection) => connection.ask(line));
     } catch (error) {
       const isTaken = error instanceof Refusal && error.refusal === 'EXISTS';
-      const hint = isTaken ? `; if that is a folder to put it into, ${wholePath(from, to)}` : '';
+      const hint = isTaken ? `; a file is replaced with --replace; into a folder, ${wholePath(from, to)}` : '';
       throw about(`${displayPath(from)} to ${displayPath(to)}`, error as Error, hint);
     }
     if (json) print(`${JSON.stringify({ from: from.text, to: to.text })}\n`);

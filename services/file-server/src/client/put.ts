@@ -182,11 +182,11 @@ function subjectOf({ plan, error }: PutResult): string {
 }
 
 /** What can be done when there is no folder for the file; nothing otherwise. */
-function missingFolder({ endpoint, path }: PutOperands, error: unknown): string {
+function missingFolder({ path }: PutOperands, error: unknown): string {
   const isMissing = error instanceof Refusal && error.refusal === 'NOTFOUND' && path.names.length > 1;
   if (!isMissing) return '';
   const folder = displayPath(pathOf(path.names.slice(0, -1)));
-  return `; the folder ${folder} is not there: file-server mkdir ${formatHostPort(endpoint)} ${folder} -p`;
+  return `; the folder ${folder} is not there: file-server mkdir -p makes it`;
 }
 
 function failure({ error, isResumable }: PutResult, signal: AbortSignal): Error {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Daemon, runProgram, startDaemon } from '../../../../test/support/daemon.ts';
 import { localFailure } from '../../src/client/failures.ts';
 import { get } from './harness.ts';
-import { entryFields, startScripted } from './scripted-server.ts';
+import { entryFields, item, startScripted } from './scripted-server.ts';
 
 const client = (...args: string[]) => runProgram('file-server', args);
 
@@ -66,6 +66,13 @@ describe('a port of something else', () => {
     const { code, stderr } = await client('probe', `127.0.0.1:${other.port}`);
     const what = 'no file server answers there (its first line is no reply of the protocol); is the port right?';
     expect([code, stderr]).toEqual([1, `file-server: 127.0.0.1:${other.port}: ${what}\n`]);
+  });
+
+  test('is not suspected of a server that falls silent in the middle of its first answer', async () => {
+    await using server = await startScripted((line) => (line.includes('after=') ? undefined : item('a', 1)));
+    const { stderr } = await client('ls', `127.0.0.1:${server.port}`, '--timeout', '200ms', '--retries', '1');
+    expect(stderr).toMatch(/: nothing moved for 0\.2 s\n$/);
+    expect(server.connections).toBe(2);
   });
 
   test('is not suspected of a server that has answered before', async () => {
@@ -170,7 +177,7 @@ describe('put', () => {
   test('says which folder is missing, and how it is made', async () => {
     await writeFile(join(source, 'mine'), 'mine');
     const { code, stderr } = await client('put', target, join(source, 'mine'), 'no/such/mine');
-    const hint = `the folder no/such is not there: file-server mkdir ${target} no/such -p`;
+    const hint = `the folder no/such is not there: file-server mkdir -p makes it`;
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(new RegExp(`^file-server: no/such/mine: NOTFOUND: .*; ${hint}\\n$`)),
@@ -247,7 +254,7 @@ describe('mv', () => {
     ]);
     const bare = await client('mv', target, 'moved', 'folder');
     expect([bare.code, bare.stderr]).toEqual([1, expect.stringContaining(`EXISTS: there is something of that name; `)]);
-    expect(bare.stderr).toContain(`; if that is a folder to put it into, ${whole}\n`);
+    expect(bare.stderr).toContain(`; a file is replaced with --replace; into a folder, ${whole}\n`);
     expect(await readdir(served)).toContain('moved');
   });
 });
