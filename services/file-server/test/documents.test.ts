@@ -2,6 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Command } from '@small-servers/shared/cli/program';
+import { nameSettings } from '@small-servers/shared/config/settings';
 import { describe, expect, test } from 'vitest';
 import { repository } from '../../../test/support/daemon.ts';
 import { errorCodes } from '../src/protocol/codes.ts';
@@ -43,6 +45,33 @@ test('every outcome of a transfer has its row in docs/operations.md', async () =
   const operations = await readFile(`${repository}docs/operations.md`, 'utf8');
   for (const [outcome, meaning] of Object.entries(outcomes))
     expect(operations).toContain(`| \`${outcome}\` | ${meaning} |`);
+});
+
+test('the README says of every flag that client commands share which of them have it', async () => {
+  const names = ['ls', 'stat', 'sum', 'get', 'put', 'probe', 'rm', 'mv', 'mkdir'];
+  const flagsOf = async (name: string): Promise<readonly string[]> => {
+    const { [name]: command } = (await import(`../src/client/${name}-command.ts`)) as Record<string, Command>;
+    return nameSettings('file-server', command?.settings ?? {}).map((setting) => setting.name);
+  };
+  const having = new Map(await Promise.all(names.map(async (name) => [name, await flagsOf(name)] as const)));
+  const readme = await readFile(`${repository}services/file-server/README.md`, 'utf8');
+  const [, table = ''] = /\| Flag \| Default \| Of \| What it is \|\n.*\n([\s\S]*?)\n\n/.exec(readme) ?? [];
+  const rows = [...table.matchAll(/^\| `--([a-z-]+).*?(?<!\\)\|.*?\| (.*?) \|/gm)].map(([, flag = '', of = '']) => {
+    const named = [...of.matchAll(/`([a-z]+)`/g)].map(([, name = '']) => name);
+    return [flag, of.startsWith('all') ? names.filter((name) => !named.includes(name)) : named] as const;
+  });
+  expect(rows).toHaveLength(8);
+  for (const [flag, commands] of rows) {
+    // `--json` is every command's own, and no setting.
+    const those = flag === 'json' ? names : names.filter((name) => having.get(name)?.includes(flag));
+    expect([flag, commands]).toEqual([flag, those]);
+  }
+  // What only one of them has stands in its own section.
+  const shared = new Set(rows.map(([flag]) => flag));
+  const several = [...new Set([...having.values()].flat())].filter(
+    (flag) => [...having.values()].filter((flags) => flags.includes(flag)).length > 2 && !shared.has(flag),
+  );
+  expect(several).toEqual([]);
 });
 
 interface Vector {

@@ -10,13 +10,23 @@ import { AppError } from '@small-servers/shared/errors';
 import { CountedPayloadDecoder, type PayloadSink } from '@small-servers/shared/framing/counted-payload';
 import {
   MAX_REPLY_BYTES,
+  NoReply,
   type OkReply,
   parseReply,
   type Reply,
   ReplyError,
   replyErrorOf,
 } from '../protocol/reply-parser.ts';
-import { mayPass, NotReached, Refusal, violation } from './failures.ts';
+import {
+  mayPass,
+  NotReached,
+  noFileServer,
+  Refusal,
+  refusedToken,
+  Unreachable,
+  violation,
+  wasCut,
+} from './failures.ts';
 import { patienceMs } from './patience.ts';
 
 /** Loopback and fast networks fill it; a read that takes more at a time costs less for each byte. */
@@ -54,6 +64,16 @@ export interface ConnectionOptions {
   /** Sent first of all, if there is one. */
   readonly token?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Shared by all connections to the same server; left out, it is known to be a file server. */
+  readonly server?: KnownServer | undefined;
+}
+
+/** What its connections found out about a server. */
+export interface KnownServer {
+  /** A reply of the protocol came from it. Before that it may be anything. */
+  hasAnswered: boolean;
+  /** Connections that ended before. */
+  unanswered: number;
 }
 
 export class Connection {
@@ -61,6 +81,7 @@ export class Connection {
   readonly #endpoint: Endpoint;
   readonly #socket: Socket;
   readonly #timeoutMs: number;
+  readonly #server: KnownServer;
   readonly #decoder: CountedPayloadDecoder;
   readonly #awaited: Exchange[] = [];
   readonly #watch: NodeJS.Timeout | undefined;
@@ -82,15 +103,19 @@ export class Connection {
     const socket = await connectTcp(endpoint, timeoutMs, signal, { onread: { buffer, callback } });
     const connection = new Connection(socket, options);
     read.take = (bytes) => connection.#take(bytes);
-    if (token !== undefined) void connection.ask(`AUTH ${token}`).catch((error) => connection.destroy(error));
+    if (token !== undefined) connection.#authenticate(token);
     return connection;
   }
 
-  private constructor(socket: Socket, { endpoint, timeoutMs }: ConnectionOptions) {
+  private constructor(
+    socket: Socket,
+    { endpoint, timeoutMs, server = { hasAnswered: true, unanswered: 0 } }: ConnectionOptions,
+  ) {
     this.#endpoint = endpoint;
     this.target = formatHostPort(endpoint);
     this.#socket = socket;
     this.#timeoutMs = timeoutMs;
+    this.#server = server;
     this.#decoder = new CountedPayloadDecoder({
       onLine: (line) => this.#takeLine(line),
       takeAhead: (chunk, offset) => this.#takeAhead(chunk, offset),
@@ -194,8 +219,37 @@ export class Connection {
   /** Ends it at once; what is awaited fails with `error`. */
   destroy(error: Error): void {
     if (this.#ended !== undefined) return;
-    this.#finish(error);
+    this.#finish(this.#judge(error));
     this.#socket.destroy();
+  }
+
+  /**
+   * Shows the token ahead of all else. What was asked behind it fails with the very refusal of the token: its own
+   * replies may come in the same read, and would speak of a token that is missing.
+   */
+  #authenticate(token: string): void {
+    this.send(`AUTH ${token}`, {
+      accept: (reply) => {
+        if (reply.kind === 'ok') return 'done';
+        if (reply.kind !== 'error') throw outOfPlace(reply);
+        this.#awaited.shift();
+        this.destroy(refusedToken(reply));
+        return 'more';
+      },
+      fail: () => {},
+    });
+  }
+
+  /**
+   * Who never answered may be no file server. Silence is final then: nobody waits for it twice. A cut may be of the
+   * network, once.
+   */
+  #judge(error: Error): Error {
+    const server = this.#server;
+    if (server.hasAnswered || !wasCut(error)) return error;
+    server.unanswered += 1;
+    const isSilent = (error as AppError).code === 'CONNECTION_TIMED_OUT';
+    return isSilent || server.unanswered > 1 ? new Unreachable(error as AppError) : error;
   }
 
   #finish(error: Error): void {
@@ -245,6 +299,7 @@ export class Connection {
       if (end === offset) break;
       if (exchange?.isOver === true && this.#awaited[0] === exchange) this.#awaited.shift();
       offset = end;
+      this.#server.hasAnswered = true;
     }
     return offset;
   }
@@ -257,6 +312,7 @@ export class Connection {
       return;
     }
     const reply = parseReply(line);
+    this.#server.hasAnswered = true;
     const [exchange] = this.#awaited;
     if (exchange === undefined) {
       // Said of its own accord before it closes: TIMEOUT, SHUTDOWN, LIMIT.
@@ -278,7 +334,8 @@ export class Connection {
   #breakOff(error: unknown): void {
     const fault = replyErrorOf(error);
     if (fault !== undefined) {
-      this.destroy(violation(this.target, fault.message));
+      const isNoServer = fault instanceof NoReply && !this.#server.hasAnswered;
+      this.destroy(isNoServer ? noFileServer(this.target) : violation(this.target, fault.message));
       return;
     }
     this.#awaited.shift()?.fail(error instanceof Error ? error : new Error(String(error)));
@@ -293,8 +350,11 @@ export class Connection {
     if (moved !== this.#moved || !waiting) this.#movedAtMs = performance.now();
     this.#moved = moved;
     if (performance.now() - this.#movedAtMs < limitMs) return;
-    const message = `${this.target}: nothing moved for ${Math.round(limitMs / 100) / 10} s`;
-    this.destroy(new AppError('CONNECTION_TIMED_OUT', message));
+    const seconds = `${Math.round(limitMs / 100) / 10} s`;
+    const what = this.#server.hasAnswered
+      ? `nothing moved for ${seconds}`
+      : `it took the connection and said nothing for ${seconds}; is the port right?`;
+    this.destroy(new AppError('CONNECTION_TIMED_OUT', `${this.target}: ${what}`));
   }
 
   #lost(): AppError {

@@ -5,6 +5,9 @@ import { AppError } from '@small-servers/shared/errors';
 /** As in the grammar: printable, no space. */
 const TOKEN = /^[\x21-\x7e]{1,1024}$/;
 
+/** A line of the file that a server takes under the same flag. */
+const DIGEST = /^sha256:[0-9a-fA-F]{64}(?: |$)/;
+
 /**
  * The token of `--token-file`, else of SMALL_SERVERS_FILE_TOKEN, else none. A token is no flag: everybody on the
  * machine may read the command lines of others.
@@ -30,6 +33,10 @@ function readFirstLine(path: string): string {
 }
 
 function checkToken(token: string, where: string): string {
+  if (DIGEST.test(token)) {
+    const what = "it is of a server's list of digests, of which no token can be made";
+    throw new AppError('USAGE_INVALID', `${where}: ${what}; expected the token itself, as it was drawn`);
+  }
   if (TOKEN.test(token)) return token;
   throw new AppError('USAGE_INVALID', `${where} is no token: expected 1 to 1024 printable characters without a space`);
 }

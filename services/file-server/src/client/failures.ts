@@ -1,11 +1,15 @@
 /** What goes wrong between the client and a server, and whether another attempt is of use. */
+import { readlinkSync } from 'node:fs';
 import { escapeBytes } from '@small-servers/shared/daemon/escape';
 import { AppError, type ErrorCode } from '@small-servers/shared/errors';
 import type { FileErrorCode, Retry } from '../protocol/codes.ts';
 import type { Reply } from '../protocol/reply-parser.ts';
+import { displayName } from './display-name.ts';
 
 /** Of what a server says, at most so much is shown. */
 const MAX_SHOWN_BYTES = 300;
+
+type ErrorReply = Extract<Reply, { kind: 'error' }>;
 
 /** The server answered ERR. */
 export class Refusal extends AppError {
@@ -13,10 +17,10 @@ export class Refusal extends AppError {
   readonly refusal: string;
   readonly retry: Retry;
 
-  constructor({ code, retry, text }: Extract<Reply, { kind: 'error' }>) {
+  /** @param hint what can be done about it; the code's own if it is left out, none if it is empty */
+  constructor({ code, retry, text }: ErrorReply, hint = hints[code as FileErrorCode] ?? '') {
     const words = escapeBytes(Buffer.from(text, 'latin1'), MAX_SHOWN_BYTES);
-    const hint = hints[code as FileErrorCode];
-    super('FILE_REFUSED', `${code}${words === '' ? '' : `: ${words}`}${hint === undefined ? '' : ` (${hint})`}`);
+    super('FILE_REFUSED', `${code}${words === '' ? '' : `: ${words}`}${hint === '' ? '' : ` (${hint})`}`);
     this.refusal = code;
     this.retry = retry;
   }
@@ -25,6 +29,12 @@ export class Refusal extends AppError {
 /** What the server would have said, had it been asked. */
 export function refused(code: FileErrorCode, text: string): Refusal {
   return new Refusal({ kind: 'error', code, retry: 'no', fields: new Map(), text });
+}
+
+/** The answer to AUTH. A token was given: to give one is no advice. */
+export function refusedToken(reply: ErrorReply): Refusal {
+  if (reply.code !== 'AUTH') return new Refusal(reply);
+  return new Refusal({ ...reply, text: "the token that was shown is none of this server's" }, '');
 }
 
 /** What the person at the keyboard can do about it. */
@@ -38,14 +48,31 @@ export function violation(target: string, what: string): AppError {
   return new AppError('PROTOCOL_VIOLATED', `${target}: the server broke the protocol: ${what}`);
 }
 
+/** The very first that came was no reply: a wrong port is likelier than a server that breaks its protocol. */
+export function noFileServer(target: string): AppError {
+  const what = 'no file server answers there (its first line is no reply of the protocol); is the port right?';
+  return new AppError('PROTOCOL_VIOLATED', `${target}: ${what}`);
+}
+
 export function corrupted(what: string): AppError {
   return new AppError('FILE_CORRUPTED', what);
 }
 
 /** A file or folder on this side. */
 export function localFailure(what: string, cause?: unknown): AppError {
-  const why = cause instanceof Error ? `: ${cause.message}` : '';
+  const why = cause instanceof Error ? `: ${cause.message.replaceAll(HELD_FOLDER, whereIs)}` : '';
   return new AppError('LOCAL_FILE_FAILED', `${what}${why}`, { cause });
+}
+
+/** A folder by the descriptor that holds it: of use to this process alone. */
+const HELD_FOLDER = /\/proc\/self\/fd\/\d+/g;
+
+function whereIs(held: string): string {
+  try {
+    return displayName(readlinkSync(held, { encoding: 'buffer' }));
+  } catch {
+    return held;
+  }
 }
 
 export function interrupted(): AppError {
@@ -59,7 +86,7 @@ export class NotReached extends AppError {
   }
 }
 
-/** No connection at all, from the first on. */
+/** Nobody has ever answered there: another attempt is of no use. */
 export class Unreachable extends AppError {
   constructor(cause: AppError) {
     super(cause.code, cause.message, { cause });

@@ -1,6 +1,6 @@
 /** What `get` does: one file, one file to standard output, or a folder. */
 import { lstatSync, statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { ClientContext } from '@small-servers/shared/cli/client-command';
 import { formatRate } from '@small-servers/shared/client/latency-limits';
 import { showProgress } from '@small-servers/shared/client/progress';
@@ -9,6 +9,7 @@ import { exitCodes } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';
 import type { RemoteEntry } from '../protocol/reply-entry.ts';
 import type { Connection } from './connection.ts';
+import { counted, LeftOut } from './counted.ts';
 import { displayName, displayPath } from './display-name.ts';
 import { judgeExisting } from './existing.ts';
 import { about, errorFields } from './failed-files.ts';
@@ -32,25 +33,43 @@ interface GetOperands {
 
 type GetContext = ClientContext<typeof getSettings, GetOperands>;
 
+type Connect = () => Promise<Connection>;
+
+/** One for the whole command: what one of its connections found out about the server holds for all of them. */
+function connectorOf({ config, operands, signal }: GetContext): Connect {
+  return connector(operands.endpoint, config, signal);
+}
+
 /** One file to a name here. */
 export async function fetchFile(context: GetContext): Promise<number> {
   // What is wrong here is told before anybody else is asked.
   const place = placeOf(context.operands);
-  return saveFile(context, place, await askFile(context));
+  const connect = connectorOf(context);
+  return saveFile(context, place, await askFile(context, connect), connect);
 }
 
-async function saveFile(context: GetContext, { folder, name }: LocalPlace, entry: RemoteEntry): Promise<number> {
+async function saveFile(
+  context: GetContext,
+  { folder, name }: LocalPlace,
+  entry: RemoteEntry,
+  connect: Connect,
+): Promise<number> {
   const { config, operands, json, signal, print } = context;
   const plan: FetchPlan = { path: operands.path, entry, folderNames: [], name };
   const target = new TargetFolder(folder);
   const meter = new TransferMeter();
   const found = lstatSync(target.at(target.directory([]), name), { throwIfNoEntry: false });
   const verdict = judgeExisting(found, entry, config.existing);
-  if (verdict.kind === 'refuse') throw localFailure(`${displayName(name)}: ${verdict.why}`);
+  if (verdict.kind === 'refuse') {
+    const hint = found?.isDirectory()
+      ? `; to put the file into it, give ${join(folder, displayName(name))}/ as LOCAL`
+      : '';
+    throw localFailure(`${displayName(name)}: ${verdict.why}${hint}`);
+  }
   let result: FetchResult = { plan, resumedBytes: 0 };
   if (verdict.kind === 'fetch') {
     const policy = policyOf(context, target, meter, config.fsync === 'never' ? 'never' : 'each');
-    await runOne(context, meter, new FetchJob(plan, policy, (finished) => (result = finished)));
+    await runOne(context, meter, new FetchJob(plan, policy, (finished) => (result = finished)), connect);
   }
   target.close();
   if (result.error !== undefined) throw about(displayPath(operands.path), withPart(result, signal));
@@ -62,37 +81,38 @@ async function saveFile(context: GetContext, { folder, name }: LocalPlace, entry
 /** One file to standard output; what there is to say goes elsewhere. */
 export async function fetchToStandardOutput(context: GetContext): Promise<number> {
   const { config, operands } = context;
-  const entry = await askFile(context);
+  const connect = connectorOf(context);
+  const entry = await askFile(context, connect);
   const plan: FetchPlan = { path: operands.path, entry, folderNames: [], name: Buffer.from('-') };
   const meter = new TransferMeter();
   const job = new StreamFetch(plan, config.verify, context.output, (count) => {
     meter.bytes += count;
   });
-  await runOne(context, meter, job);
+  await runOne(context, meter, job, connect);
   if (job.error !== undefined) throw about(displayPath(operands.path), job.error);
   return exitCodes.success;
 }
 
 /** A folder and what is in it, to a folder here. */
 export async function fetchFolder(context: GetContext): Promise<number> {
-  const { config, operands, signal } = context;
-  const connect = connector(operands.endpoint, config, signal);
+  const connect = connectorOf(context);
   const first = keepOpen(connect);
   return closing(first, async () => {
     // Asked before anything is made here. A file is a tree of one.
     const top = await askPath(context, first);
     if (top.kind !== 'file') return saveFolder(context, handOver(first, connect));
     first.close();
-    return saveFile(context, placeOf(operands), top);
+    return saveFile(context, placeOf(context.operands), top, connect);
   });
 }
 
-async function saveFolder(context: GetContext, connect: () => Promise<Connection>): Promise<number> {
+async function saveFolder(context: GetContext, connect: Connect): Promise<number> {
   const { config, operands, signal } = context;
   const { path, local } = operands;
   const target = new TargetFolder(local ?? path.names.at(-1)?.toString() ?? '.');
   const meter = new TransferMeter();
   const counts = { fetched: 0, kept: 0, skipped: 0 };
+  const leftOut = new LeftOut();
   const lanes = new Lanes({
     lanes: config.parallel,
     connect,
@@ -118,6 +138,7 @@ async function saveFolder(context: GetContext, connect: () => Promise<Connection
       },
       skipped: (plan) => {
         counts.skipped += 1;
+        leftOut.add(plan.path);
         record(() => fileRecord({ plan, resumedBytes: 0 }, 'skipped'));
       },
       finished: (result) => {
@@ -129,7 +150,7 @@ async function saveFolder(context: GetContext, connect: () => Promise<Connection
         record(() => fileRecord(result, result.error === undefined ? 'fetched' : 'failed'));
       },
     });
-  const sentence = (failed: number): string => folderSentence(counts, failed, meter);
+  const sentence = (failed: number): string => folderSentence(counts, leftOut, failed, meter);
   return runFolder(context, { path, lanes, meter, counts, sentence, find }).finally(() => target.close());
 }
 
@@ -145,9 +166,9 @@ async function askPath({ config, operands, signal }: GetContext, connect: KeptCo
   }
 }
 
-async function askFile(context: GetContext): Promise<RemoteEntry> {
-  const { config, operands, signal } = context;
-  const first = keepOpen(connector(operands.endpoint, config, signal));
+async function askFile(context: GetContext, connect: Connect): Promise<RemoteEntry> {
+  const { operands } = context;
+  const first = keepOpen(connect);
   const entry = await closing(first, () => askPath(context, first));
   if (entry.kind === 'file') return entry;
   throw about(displayPath(operands.path), refused('ISDIR', 'it is a folder; give -r for what is in it'));
@@ -193,12 +214,15 @@ function policyOf(
   return { target, verify: config.verify, fsync, signal, onBytes };
 }
 
-async function runOne(context: GetContext, meter: TransferMeter, job: Job): Promise<void> {
-  const { config, operands, signal, terminal } = context;
+async function runOne(
+  { config, signal, terminal }: GetContext,
+  meter: TransferMeter,
+  job: Job,
+  connect: Connect,
+): Promise<void> {
   meter.totalFiles = 1;
   meter.totalBytes = job.weightBytes;
   meter.isOpen = false;
-  const connect = connector(operands.endpoint, config, signal);
   const lanes = new Lanes({ lanes: 1, connect, retries: config.retries, signal });
   const wipe = showProgress({ terminal, fraction: () => meter.fraction, label: () => meter.label() });
   await lanes.add(job).catch(() => {});
@@ -237,16 +261,17 @@ function fileSentence({ plan, resumedBytes }: FetchResult, outcome: string, mete
 }
 
 function folderSentence(
-  { fetched, kept, skipped }: { fetched: number; kept: number; skipped: number },
+  { fetched, kept }: { fetched: number; kept: number },
+  leftOut: LeftOut,
   failed: number,
   meter: TransferMeter,
 ): string {
   const others = [
     kept === 0 ? '' : `${kept} here already`,
-    skipped === 0 ? '' : `${skipped} links and special files left out`,
+    leftOut.words,
     failed === 0 ? '' : `${failed} failed`,
   ].filter((part) => part !== '');
-  return `${fetched} files, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
+  return `${counted(fetched, 'file')}, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
 }
 
 /** `in 1.20 s (430.1 MiB/s)` */

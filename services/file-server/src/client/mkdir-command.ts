@@ -2,8 +2,9 @@
 import { clientCommand } from '@small-servers/shared/cli/client-command';
 import { type FilePath, pathOf } from '../protocol/path.ts';
 import type { Connection } from './connection.ts';
+import { displayPath } from './display-name.ts';
 import { forEachPath } from './each-path.ts';
-import { Refusal } from './failures.ts';
+import { Refusal, refused } from './failures.ts';
 import { parseRemotePaths, parseTarget } from './operands.ts';
 import { connector, withConnection } from './session.ts';
 import { mkdirSettings } from './settings.ts';
@@ -24,12 +25,23 @@ export const mkdir = clientCommand({
     const connect = connector(operands.endpoint, config, signal);
     return withConnection(connect, (connection) =>
       forEachPath(context, operands.paths, async (path) => {
-        await (config.parents ? makeWithParents(connection, path) : connection.ask(`MKDIR ${path.text}`));
+        await (config.parents ? makeWithParents(connection, path) : makeOne(connection, path));
         if (json) print(`${JSON.stringify({ path: path.text, made: true })}\n`);
       }),
     );
   },
 });
+
+/** @throws Refusal */
+async function makeOne(connection: Connection, path: FilePath): Promise<void> {
+  try {
+    await connection.ask(`MKDIR ${path.text}`);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.refusal !== 'NOTFOUND' || path.names.length < 2) throw error;
+    const folder = displayPath(pathOf(path.names.slice(0, -1)));
+    throw refused('NOTFOUND', `the folder ${folder} is not there; give -p to make it too`);
+  }
+}
 
 /** Makes each folder on the way that is missing. @throws Refusal */
 export async function makeWithParents(connection: Connection, path: FilePath): Promise<void> {

@@ -9,7 +9,7 @@ import { violation } from './failures.ts';
 import { askEntry } from './fetch.ts';
 import { formatBytes } from './meter.ts';
 import { parseTarget } from './operands.ts';
-import { again, connector, withConnection } from './session.ts';
+import { connector, withConnection } from './session.ts';
 import { probeSettings } from './settings.ts';
 
 const needsToken = { none: 'nothing needs a token', writes: 'changes need a token', all: 'everything needs a token' };
@@ -35,7 +35,7 @@ export const probe = clientCommand({
   parseOperands: ([target], problems) => ({ endpoint: parseTarget(target, problems) }),
   run: async ({ config, operands: { endpoint }, json, signal, print }) => {
     const connect = connector(endpoint, config, signal);
-    const found = await again({ retries: config.retries, signal }, () => withConnection(connect, look));
+    const found = await withConnection(connect, look);
     print(json ? `${JSON.stringify(record(endpoint, found))}\n` : description(endpoint, found));
     return exitCodes.success;
   },

@@ -7,12 +7,11 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
-import { about } from './failed-files.ts';
 import { corrupted, NotReached, Refusal, violation } from './failures.ts';
 import { changedMeanwhile, checkUnchanged, type LocalFile, openLocalFile } from './local-file.ts';
 import { PayloadRequest, type SendReply, type Stored } from './payload-request.ts';
 import type { PutOutcome, PutPlan, PutPolicy } from './put-plan.ts';
-import { isTaken, isThereAlready, REPLACE_HINT } from './there-already.ts';
+import { isTaken, isThereAlready, otherContent } from './there-already.ts';
 import { UploadDigest } from './upload-digest.ts';
 import type { UploadKey } from './upload-notes.ts';
 
@@ -27,8 +26,8 @@ export class LargePut {
   #digest: UploadDigest;
   #id: string | undefined;
   #sha256: string | undefined;
-  /** The refusal of a name that is taken. */
-  #taken: Error | undefined;
+  /** There is something of this name. */
+  #isTaken = false;
   /** Where the server has it. */
   #offset = 0;
   /** Counted by `onBytes`. */
@@ -59,7 +58,7 @@ export class LargePut {
   async run(connection: Connection): Promise<{ outcome: PutOutcome; etag?: string }> {
     const file = this.#open();
     const { existing, signal } = this.#policy;
-    if (this.#taken !== undefined) return this.#settle(connection, file, this.#taken);
+    if (this.#isTaken) return this.#settle(connection, file);
     if (this.#policy.digestFirst) this.#sha256 ??= await this.#digestOf(file);
     try {
       const stored = (await this.#resume(connection, file)) ?? (await this.#begin(connection, file));
@@ -73,16 +72,16 @@ export class LargePut {
       this.#id = undefined;
       if (existing === 'keep') return { outcome: 'kept' };
       // This connection ended with the refusal: what is there is asked on another one.
-      this.#taken = error as Error;
-      throw new NotReached(this.#taken);
+      this.#isTaken = true;
+      throw new NotReached(error as Error);
     }
   }
 
   /** There is something of this name: the same content is as good as stored. */
-  async #settle(connection: Connection, file: LocalFile, taken: Error): Promise<{ outcome: PutOutcome }> {
+  async #settle(connection: Connection, file: LocalFile): Promise<{ outcome: PutOutcome }> {
     const { sizeBytes } = file.identity;
     const isSame = await isThereAlready(connection, this.#plan.path, sizeBytes, () => this.#digestOf(file));
-    if (!isSame) throw about('', taken, `; ${REPLACE_HINT}`);
+    if (!isSame) throw otherContent();
     return { outcome: 'same' };
   }
 

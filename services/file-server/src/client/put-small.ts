@@ -2,12 +2,11 @@
 import { hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import type { Connection } from './connection.ts';
-import { about } from './failed-files.ts';
 import { corrupted } from './failures.ts';
 import { openLocalFile, readWhole } from './local-file.ts';
 import { PayloadRequest } from './payload-request.ts';
 import type { PutOutcome, PutPlan, PutPolicy } from './put-plan.ts';
-import { isTaken, isThereAlready, REPLACE_HINT } from './there-already.ts';
+import { isTaken, isThereAlready, otherContent } from './there-already.ts';
 
 /** Up to here a file is sent in one go. */
 export const SMALL_UPLOAD_BYTES = 256 * 1024;
@@ -38,6 +37,6 @@ export async function putSmall(
     if (!isTaken(error)) throw error;
     if (existing === 'keep') return { outcome: 'kept' };
     if (await isThereAlready(connection, path, bytes.length, () => sha256)) return { outcome: 'same' };
-    throw about('', error as Error, `; ${REPLACE_HINT}`);
+    throw otherContent();
   }
 }

@@ -3,12 +3,14 @@ import { fstatSync, statSync } from 'node:fs';
 import type { ClientContext } from '@small-servers/shared/cli/client-command';
 import { showProgress } from '@small-servers/shared/client/progress';
 import { type Endpoint, formatHostPort } from '@small-servers/shared/config/endpoint';
-import { exitCodes } from '@small-servers/shared/errors';
-import type { FilePath } from '../protocol/path.ts';
+import { AppError, exitCodes } from '@small-servers/shared/errors';
+import { type FilePath, pathOf } from '../protocol/path.ts';
 import { chooseSha256 } from '../store/sha256.ts';
-import { displayPath } from './display-name.ts';
+import type { Connection } from './connection.ts';
+import { counted, LeftOut } from './counted.ts';
+import { displayName, displayPath } from './display-name.ts';
 import { about, errorFields } from './failed-files.ts';
-import { interrupted, localFailure } from './failures.ts';
+import { interrupted, localFailure, Refusal } from './failures.ts';
 import { figures } from './get.ts';
 import { Lanes } from './lanes.ts';
 import { formatBytes, TransferMeter } from './meter.ts';
@@ -30,6 +32,13 @@ interface PutOperands {
 
 type PutContext = ClientContext<typeof putSettings, PutOperands>;
 
+type Connect = () => Promise<Connection>;
+
+/** One for the whole command: what one of its connections found out about the server holds for all of them. */
+function connectorOf({ config, operands, signal }: PutContext): Connect {
+  return connector(operands.endpoint, config, signal);
+}
+
 /** One file. */
 export async function putFile(context: PutContext): Promise<number> {
   const { operands, json, print, signal, terminal } = context;
@@ -39,14 +48,15 @@ export async function putFile(context: PutContext): Promise<number> {
   meter.totalFiles = 1;
   meter.totalBytes = plan.sizeBytes;
   meter.isOpen = false;
-  const lanes = lanesOf(context, 1);
+  const lanes = lanesOf(context, 1, connectorOf(context));
   const finished = Promise.withResolvers<PutResult>();
   const wipe = showProgress({ terminal, fraction: () => meter.fraction, label: () => meter.label() });
   await lanes.add(new PutJob(plan, policyOf(context, meter), finished.resolve)).catch(() => {});
   lanes.close();
   await lanes.run().finally(wipe);
   const result = await finished.promise;
-  if (result.error !== undefined) throw about(displayPath(path), failure(result, signal));
+  if (result.error !== undefined)
+    throw about(subjectOf(result), failure(result, signal), missingFolder(context.operands, result.error));
   print(json ? `${JSON.stringify(fileRecord(result))}\n` : fileSentence(result, meter));
   return exitCodes.success;
 }
@@ -73,7 +83,8 @@ export async function putStandardInput(context: PutContext): Promise<number> {
     );
     return exitCodes.success;
   } catch (error) {
-    throw about(displayPath(path), signal.aborted ? interrupted() : cutStream(error as Error));
+    const cause = signal.aborted ? interrupted() : cutStream(error as Error);
+    throw about(displayPath(path), cause, missingFolder(operands, error));
   } finally {
     wipe();
   }
@@ -82,29 +93,27 @@ export async function putStandardInput(context: PutContext): Promise<number> {
 /** A folder and what is in it. */
 export async function putFolder(context: PutContext): Promise<number> {
   const { config, operands, signal } = context;
-  const { path, local, endpoint } = operands;
+  const { path, local } = operands;
   if (statSync(local, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw localFailure(`${local}: it is no folder`);
-  const connect = keepOpen(connector(endpoint, config, signal));
+  const dial = connectorOf(context);
+  const connect = keepOpen(dial);
   return closing(connect, async () => {
-    if (path.names.length > 0) {
-      await again({ retries: config.retries, signal }, async () => makeWithParents(await connect(), path)).catch(
-        (error) => {
-          throw about(displayPath(path), error);
-        },
-      );
-    }
-    return putInto(context, connect);
+    await again({ retries: config.retries, signal }, async () => makeTop(await connect(), path)).catch((error) => {
+      throw about(displayPath(path), error);
+    });
+    return putInto(context, connect, dial);
   });
 }
 
 /** What is in a folder, into one that is there. */
-function putInto(context: PutContext, connect: KeptConnection): Promise<number> {
+function putInto(context: PutContext, connect: KeptConnection, dial: Connect): Promise<number> {
   const { config, operands, signal } = context;
   const { path, local } = operands;
   const meter = new TransferMeter();
   const counts = { stored: 0, same: 0, kept: 0, skipped: 0 };
-  const lanes = lanesOf(context, config.parallel);
+  const leftOut = new LeftOut();
+  const lanes = lanesOf(context, config.parallel, dial);
   const policy = policyOf(context, meter);
   const find = ({ failed, record }: FolderReport): Promise<void> =>
     putTree(lanes, { root: path, localRoot: local, connect, retries: config.retries }, policy, {
@@ -114,6 +123,7 @@ function putInto(context: PutContext, connect: KeptConnection): Promise<number> 
       },
       skipped: (skipped) => {
         counts.skipped += 1;
+        leftOut.add(skipped);
         record(() => ({ path: skipped.text, outcome: 'skipped' }));
       },
       folderFailed: (folder, error) => {
@@ -124,17 +134,23 @@ function putInto(context: PutContext, connect: KeptConnection): Promise<number> 
         meter.files += 1;
         if (result.outcome !== 'failed') counts[result.outcome] += 1;
         else if (lanes.fatal === undefined || result.isResumable === true) {
-          failed.add(displayPath(result.plan.path), failure(result, signal));
+          failed.add(subjectOf(result), failure(result, signal));
         }
         record(() => fileRecord(result));
       },
     });
-  const sentence = (failed: number): string => folderSentence(counts, failed, meter);
+  const sentence = (failed: number): string => folderSentence(counts, leftOut, failed, meter);
   return runFolder(context, { path, lanes, meter, counts, sentence, find });
 }
 
-function lanesOf({ config, operands, signal }: PutContext, lanes: number): Lanes {
-  return new Lanes({ lanes, connect: connector(operands.endpoint, config, signal), retries: config.retries, signal });
+/** The root needs no making; that somebody answers is known before several connections depend on it. */
+async function makeTop(connection: Connection, path: FilePath): Promise<void> {
+  if (path.names.length > 0) await makeWithParents(connection, path);
+  else await connection.ask('PING');
+}
+
+function lanesOf({ config, signal }: PutContext, lanes: number, connect: Connect): Lanes {
+  return new Lanes({ lanes, connect, retries: config.retries, signal });
 }
 
 function policyOf({ config, operands, signal }: PutContext, meter: TransferMeter): PutPolicy {
@@ -157,6 +173,20 @@ function sizeOf(path: string): number {
   if (stats === undefined) throw localFailure(`${path}: there is no such file`);
   if (stats.isDirectory()) throw localFailure(`${path}: it is a folder; give -r to send what is in it`);
   return stats.size;
+}
+
+/** What is wrong here is wrong with the file here. */
+function subjectOf({ plan, error }: PutResult): string {
+  const isLocal = error instanceof AppError && error.code === 'LOCAL_FILE_FAILED';
+  return isLocal ? displayName(Buffer.from(plan.localPath)) : displayPath(plan.path);
+}
+
+/** What can be done when there is no folder for the file; nothing otherwise. */
+function missingFolder({ path }: PutOperands, error: unknown): string {
+  const isMissing = error instanceof Refusal && error.refusal === 'NOTFOUND' && path.names.length > 1;
+  if (!isMissing) return '';
+  const folder = displayPath(pathOf(path.names.slice(0, -1)));
+  return `; the folder ${folder} is not there: file-server mkdir -p makes it`;
 }
 
 function failure({ error, isResumable }: PutResult, signal: AbortSignal): Error {
@@ -187,15 +217,16 @@ function fileSentence({ plan, outcome, resumedBytes }: PutResult, meter: Transfe
 }
 
 function folderSentence(
-  { stored, same, kept, skipped }: Readonly<Record<'stored' | 'same' | 'kept' | 'skipped', number>>,
+  { stored, same, kept }: Readonly<Record<'stored' | 'same' | 'kept', number>>,
+  leftOut: LeftOut,
   failed: number,
   meter: TransferMeter,
 ): string {
   const others = [
     same === 0 ? '' : `${same} there already, the same`,
     kept === 0 ? '' : `${kept} there already`,
-    skipped === 0 ? '' : `${skipped} links and special files left out`,
+    leftOut.words,
     failed === 0 ? '' : `${failed} failed`,
   ].filter((part) => part !== '');
-  return `${stored} files, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
+  return `${counted(stored, 'file')}, ${formatBytes(meter.bytes)}, ${figures(meter.bytes, meter)}${others.map((part) => `; ${part}`).join('')}\n`;
 }

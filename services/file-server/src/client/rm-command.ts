@@ -22,10 +22,16 @@ export const rm = clientCommand({
     ['file-server rm 127.0.0.1:7021 old -r', 'a folder and everything in it'],
   ],
   epilogue: 'Exit codes: 0 all are gone, 1 some are not, 78 bad usage.',
-  parseOperands: ([target, ...paths], problems, { encoded }) => ({
-    endpoint: parseTarget(target, problems),
-    paths: parseRemotePaths(paths, encoded, problems),
-  }),
+  parseOperands: ([target, ...texts], problems, { encoded }) => {
+    const endpoint = parseTarget(target, problems);
+    const paths = parseRemotePaths(texts, encoded, problems);
+    // The server would refuse it as well, but only when all that is in it is gone.
+    if (paths.some(({ names }) => names.length === 0)) {
+      const what = 'the root can not be removed';
+      problems.push({ subject: 'PATH', origin: 'command line', what, expected: 'name what is in it' });
+    }
+    return { endpoint, paths };
+  },
   run: (context) => {
     const { config, operands, json, signal, print } = context;
     return withConnection(connector(operands.endpoint, config, signal), (connection) =>

@@ -2,7 +2,7 @@
 import type { ClientContext } from '@small-servers/shared/cli/client-command';
 import { showProgress } from '@small-servers/shared/client/progress';
 import type { Settings } from '@small-servers/shared/config/settings';
-import { exitCodes } from '@small-servers/shared/errors';
+import { AppError, exitCodes } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';
 import { displayPath } from './display-name.ts';
 import { about, FailedFiles } from './failed-files.ts';
@@ -52,6 +52,12 @@ export async function runFolder(
   const { bytes, elapsedMs } = meter;
   record(() => ({ summary: { ...counts, failed: failed.count, bytes, durationMs: Math.round(elapsedMs) } }));
   if (!json) print(sentence(failed.count));
-  if (lanes.fatal !== undefined) throw about(displayPath(path), lanes.fatal);
+  if (lanes.fatal !== undefined) throw about(displayPath(path), lanes.fatal, goesOn(lanes.fatal));
   return failed.count > 0 ? exitCodes.failed : exitCodes.success;
+}
+
+/** What is whole has its name, and is passed over the next time. */
+function goesOn(error: Error): string {
+  const isInterrupted = error instanceof AppError && error.code === 'TRANSFER_INTERRUPTED';
+  return isInterrupted ? '; the same command goes on where this one stopped' : '';
 }

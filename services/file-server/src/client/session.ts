@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Endpoint } from '@small-servers/shared/config/endpoint';
 import { AppError } from '@small-servers/shared/errors';
 import { backoffMs } from './backoff.ts';
-import { Connection } from './connection.ts';
+import { Connection, type KnownServer } from './connection.ts';
 import { readToken } from './environment.ts';
 import { interrupted, mayPass, Unreachable } from './failures.ts';
 
@@ -23,11 +23,12 @@ export function connector(
   signal: AbortSignal,
 ): () => Promise<Connection> {
   const token = readToken(tokenFile);
+  const server: KnownServer = { hasAnswered: false, unanswered: 0 };
   let wasReached = false;
   return async () => {
     if (signal.aborted) throw interrupted();
     try {
-      const connection = await Connection.open({ endpoint, timeoutMs, token, signal });
+      const connection = await Connection.open({ endpoint, timeoutMs, token, signal, server });
       wasReached = true;
       signal.addEventListener('abort', () => connection.destroy(interrupted()), { once: true });
       return connection;

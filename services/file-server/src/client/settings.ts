@@ -11,7 +11,7 @@ const reachSettings = {
   tokenFile: setting(text({ allowed: 'the path of a readable file', placeholder: 'FILE', maxLength: 4_096 }), {
     default: '',
     group: 'Request',
-    help: 'file with the token to show; also variable SMALL_SERVERS_FILE_TOKEN',
+    help: 'file that holds the token to show; the variable SMALL_SERVERS_FILE_TOKEN holds the token itself',
   }),
 } as const;
 
@@ -33,7 +33,8 @@ const retries = setting(count({ min: 0, max: 1_000 }), {
 /** For what may be asked twice without harm. */
 export const askSettings = { ...connectionSettings, retries } as const;
 
-export const probeSettings = { ...reachSettings, retries } as const;
+/** What it finds is told as it is, at once: nothing is tried again. */
+export const probeSettings = reachSettings;
 
 const recursive = setting(toggle(), {
   default: false,
@@ -115,5 +116,5 @@ export const mkdirSettings = {
 
 export const sumSettings = {
   ...askSettings,
-  alg: setting(choice('sha256', 'crc32'), { default: 'sha256', group: 'Request', help: 'digest to print' }),
+  alg: setting(choice('sha256', 'crc32'), { default: 'sha256', group: 'Request', help: 'the digest to print' }),
 } as const;

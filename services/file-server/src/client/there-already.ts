@@ -24,5 +24,7 @@ export function isTaken(error: unknown): boolean {
   return error instanceof Refusal && error.refusal === 'EXISTS';
 }
 
-/** What the person can do, behind what the server said. */
-export const REPLACE_HINT = 'another content has this name there; --existing replace puts this one in its place';
+/** In place of what the server said, which knows nothing of the content. */
+export function otherContent(): Refusal {
+  return refused('EXISTS', 'another content has this name there; --existing replace puts this one in its place');
+}

@@ -41,6 +41,13 @@ export class ReplyError extends Error {
   override readonly name = 'ReplyError';
 }
 
+/** Not even the beginning of a reply. */
+export class NoReply extends ReplyError {
+  constructor() {
+    super('a line that is no reply');
+  }
+}
+
 const KEY = /^[a-z][a-z0-9-]*$/;
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
@@ -71,7 +78,7 @@ export function parseReply(line: Uint8Array): Reply {
     case 'ERR':
       return parseError(text);
     default:
-      throw new ReplyError('a line that is no reply');
+      throw new NoReply();
   }
 }
 
