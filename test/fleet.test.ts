@@ -116,9 +116,39 @@ describe('a day of the fleet', { timeout: PATIENCE_MS }, () => {
 
   test('starting twice is harmless: the same processes, and it says so', async () => {
     const before = await fleet.processes();
-    const { code, stdout } = await fleet.run(['start']);
-    expect(code).toBe(0);
+    const { code, stdout, stderr } = await fleet.run(['start']);
+    expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('Everything was running already. ');
+    expect(await fleet.processes()).toEqual(before);
+  });
+
+  test('a start with other settings says which of them the running services do not have', async () => {
+    const config = join(fleet.state, 'broken.json');
+    await writeFile(config, '{ "udp-echo": { "port": "abc" } }');
+    const env = { ECHO_TCP_GREETING: 'Hello, Client.', SMALL_SERVERS_CONFIG: config };
+    const { code, stderr } = await fleet.run(['start'], env);
+    expect([code, stderr]).toEqual([
+      0,
+      '\nNot applied to what was running already:\n' +
+        'echo-tcp: greeting is none, not Hello, Client. (variable ECHO_TCP_GREETING)\n' +
+        `udp-echo: port: "abc" is not allowed (${config}:1:25); expected a port from 0 to 65535 (0 takes a free one)\n` +
+        'To apply what is right: npx pnpm@12 reload\n',
+    ]);
+  });
+
+  test('with another PM2_HOME it is said that the services are served, and by which processes', async () => {
+    const before = await fleet.processes();
+    const env = { PM2_HOME: join(fleet.state, 'another-pm2') };
+    const status = await fleet.run(['status'], env);
+    const stop = await fleet.run(['stop'], env);
+    const reload = await fleet.run(['reload'], env);
+    expect([status.code, stop.code, reload.code]).toEqual([1, 1, 1]);
+    expect([stop.stdout, reload.stdout]).toEqual(['Nothing was stopped.\n', '']);
+    for (const { stderr } of [status, stop, reload]) {
+      const told = [...stderr.matchAll(/([a-z-]+) \(pid (\d+)\)/g)];
+      expect(told.map(([, name]) => name)).toEqual(services);
+      for (const [, , pid] of told) expect(before.has(Number(pid))).toBe(true);
+    }
     expect(await fleet.processes()).toEqual(before);
   });
 

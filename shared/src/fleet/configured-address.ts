@@ -15,16 +15,18 @@ export interface ConfiguredAddress {
   readonly port: number;
 }
 
+/** Every setting by name, as `--print-config --json` and the admin socket's `/config` have it. */
+export type PrintedSettings = Readonly<
+  Record<string, { readonly value: unknown; readonly text: string; readonly origin: string }>
+>;
+
 export interface Configuration {
   /** `undefined` when the service listens nowhere, or its configuration is wrong. */
   readonly address?: ConfiguredAddress;
+  /** `undefined` when the configuration is wrong. */
+  readonly settings?: PrintedSettings;
   /** What the service says is wrong with its configuration. */
   readonly problems?: string;
-}
-
-interface PrintedConfiguration {
-  readonly host?: { readonly value: string };
-  readonly port?: { readonly value: number };
 }
 
 /** Asks the service itself (`--print-config --json`), with the environment of now. */
@@ -33,8 +35,10 @@ export async function askConfiguration({ app }: FleetService): Promise<Configura
     const { stdout } = await execFileAsync(app.interpreter, [app.script, ...app.args, '--print-config', '--json'], {
       env: { ...process.env, ...app.env },
     });
-    const { host, port } = JSON.parse(stdout) as PrintedConfiguration;
-    return host === undefined || port === undefined ? {} : { address: { host: host.value, port: port.value } };
+    const settings = JSON.parse(stdout) as PrintedSettings;
+    const { host, port } = settings;
+    if (host === undefined || port === undefined) return { settings };
+    return { settings, address: { host: String(host.value), port: Number(port.value) } };
   } catch (error) {
     const { stderr = '', message } = error as { stderr?: string; message: string };
     return { problems: stderr.trim() || message };

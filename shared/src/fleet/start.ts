@@ -6,6 +6,7 @@ import { lastLines, sizeBytes } from './log-tail.ts';
 import { formatNotes, formatStates, startColumns } from './report.ts';
 import { inspect, type ServiceState } from './state.ts';
 import type { SupervisedProcess, Supervisor } from './supervisor.ts';
+import { describeUnapplied } from './unapplied.ts';
 import type { FleetService, Workspace } from './workspace.ts';
 
 export interface FleetContext {
@@ -32,9 +33,12 @@ export async function start({ workspace, supervisor, print, complain }: FleetCon
   }
   await startAnew(supervisor, missing, before);
 
+  const kept = services.filter((service) => !missing.includes(service));
+  const unapplied = await describeUnapplied(workspace, kept, before);
   const states = await waitUntilUp(workspace, supervisor, services);
   print(formatStates(startColumns, states, Date.now()));
   print(formatNotes(states));
+  complain(unapplied);
   const failed = states.filter(({ trouble }) => trouble !== undefined);
   for (const state of failed) complain(await explain(state, logEnds.get(state.service.name) ?? 0));
   await giveUpOn(supervisor, failed);

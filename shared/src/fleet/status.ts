@@ -1,6 +1,7 @@
 /** `status`: how each service does, proven by a real exchange, and what moves on it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodes } from '../errors.ts';
+import { findElsewhere, formatElsewhere } from './elsewhere.ts';
 import { lookAt } from './look.ts';
 import { formatNotes, formatStates, formatTroubles, statusColumns } from './report.ts';
 import { adminSocketPath } from './round-trip.ts';
@@ -28,6 +29,10 @@ export async function status({ workspace, supervisor, print, complain }: FleetCo
   );
   if (traffic !== '') print(`\n${traffic}`);
   complain(formatTroubles(states));
+  const unknown = await findElsewhere(workspace, processes);
+  // What pm2 restarted in the meantime is ours too; asking again is for the rare case that there is a doubt.
+  const since = unknown.length === 0 ? [] : await supervisor.list();
+  complain(formatElsewhere(unknown.filter(({ pid }) => !since.some((process) => process.pid === pid))));
   return states.every(({ trouble }) => trouble === undefined) ? exitCodes.success : exitCodes.failed;
 }
 
