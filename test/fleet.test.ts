@@ -224,8 +224,9 @@ describe('what keeps a service from coming up', { concurrent: true, timeout: PAT
       expect(code).toBe(1);
       expect(stderr).toMatch(
         new RegExp(
-          `^echo-tcp: 127\\.0\\.0\\.1:${fleet.port('echo-tcp')}/tcp is in use by .*\\(pid ${process.pid}\\)`,
-          'm',
+          `^echo-tcp: 127\\.0\\.0\\.1:${fleet.port('echo-tcp')}/tcp is in use by .*\\(pid ${process.pid}\\)` +
+            '; stop it or choose another port with ECHO_TCP_PORT=NUMBER, ' +
+            'or "port" in the section "echo-tcp" of the configuration file\nNothing was started\\.\n$',
         ),
       );
       expect(await fleet.processes()).toEqual(new Map());

@@ -4,7 +4,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { listenError } from '../server/listen-error.ts';
+import { variablePrefix } from '../config/settings.ts';
+import { listenError, type Remedies } from '../server/listen-error.ts';
 import type { Transport } from '../system/listeners.ts';
 import type { FleetService } from './workspace.ts';
 
@@ -63,18 +64,28 @@ const bind: Readonly<Record<Transport, Bind>> = {
   },
 };
 
+/** The fleet's commands take no flags of a service. */
+function remedies(name: string): Remedies {
+  const file = `in the section "${name}" of the configuration file`;
+  const prefix = variablePrefix(name);
+  return { port: `${prefix}PORT=NUMBER, or "port" ${file}`, host: `${prefix}HOST=ADDRESS, or "host" ${file}` };
+}
+
 /**
  * Why the service could not have its address, in one line that names the holder; `undefined` when it
  * could. A service that shares its port (SO_REUSEPORT) would not notice by itself that somebody else's
  * copy of it has the port already.
  */
-export async function whyTaken({ manifest }: FleetService, address: ConfiguredAddress): Promise<string | undefined> {
+export async function whyTaken(
+  { name, manifest }: FleetService,
+  address: ConfiguredAddress,
+): Promise<string | undefined> {
   const { transport } = manifest;
   try {
     const giveBack = await bind[transport](address);
     giveBack();
     return undefined;
   } catch (error) {
-    return (await listenError({ transport, address: address.host, port: address.port }, error)).message;
+    return (await listenError({ transport, address: address.host, port: address.port }, error, remedies(name))).message;
   }
 }

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodes } from '../errors.ts';
 import { askConfiguration, whyTaken } from './configured-address.ts';
+import { findElsewhere, formatElsewhere } from './elsewhere.ts';
 import { lastLines, sizeBytes } from './log-tail.ts';
 import { formatNotes, formatStates, startColumns } from './report.ts';
 import { inspect, type ServiceState } from './state.ts';
@@ -28,7 +29,8 @@ export async function start({ workspace, supervisor, print, complain }: FleetCon
   const logEnds = new Map(await Promise.all(services.map(logEnd)));
   const taken = await takenPorts(missing);
   if (taken.length > 0) {
-    complain(taken.join(''));
+    const kept = missing.length < services.length ? 'What was running runs on; nothing else' : 'Nothing';
+    complain(`${taken.join('')}${kept} was started.\n${formatElsewhere(await findElsewhere(workspace, before))}`);
     return exitCodes.failed;
   }
   await startAnew(supervisor, missing, before);
