@@ -265,7 +265,7 @@ describe('what keeps a service from coming up', { concurrent: true, timeout: PAT
     expect(await fleet.processes()).toEqual(new Map());
   });
 
-  test('a server started by hand with the known admin name: both are reached, and stop leaves it alone', async ({
+  test('a server started by hand first: the fleet has the known admin name while it runs, and stop leaves it alone', async ({
     expect,
   }) => {
     await using fleet = await TestFleet.create();
@@ -277,8 +277,11 @@ describe('what keeps a service from coming up', { concurrent: true, timeout: PAT
     expect((await fleet.run(['start'])).code).toBe(0);
     const status = await fleet.run(['status']);
     expect(status.code).toBe(0);
-    expect(pidOf(status.stdout, 'echo-tcp')).not.toBe(byHand.pid);
-    expect(await pidBehind(socket)).toBe(byHand.pid);
+    const pid = pidOf(status.stdout, 'echo-tcp');
+    expect(pid).not.toBe(byHand.pid);
+    expect(await pidBehind(socket)).toBe(pid);
+    expect(status.stderr).toContain(`echo-tcp (pid ${byHand.pid}): served without this pm2`);
+    expect(status.stderr).not.toContain(`pid ${pid}`);
     expect((await fleet.run(['stop'])).code).toBe(0);
     expect(await pidBehind(socket)).toBe(byHand.pid);
     expect(await byHand.stop()).toEqual({ code: 0, signal: null });
