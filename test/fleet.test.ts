@@ -74,6 +74,8 @@ describe('a day of the fleet', { timeout: PATIENCE_MS }, () => {
     const status = await fleet.run(['status']);
     expect(status.code).toBe(1);
     for (const service of services) expect(status.stderr).toContain(`${service}: not started\n`);
+    const top = await fleet.run(['top']);
+    expect([top.code, top.stdout.match(/^[a-z-]+ {2}not started$/gm)?.length]).toEqual([1, services.length]);
     expect(await fleet.processes()).toEqual(new Map());
   });
 
