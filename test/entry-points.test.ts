@@ -10,6 +10,13 @@ import { runWith } from './support/run.ts';
 
 const services = await serviceNames();
 
+/** What stands among the examples of a help text and is neither a command nor, indented, what one does. */
+function brokenExamples(service: string, help: string): readonly string[] {
+  const [examples = ''] = help.split('\nExamples:\n')[1]?.split('\n\n') ?? [];
+  const whole = new RegExp(`^(  .*\\b${service}\\b|      \\S)`);
+  return examples.split('\n').filter((line) => line !== '' && !whole.test(line));
+}
+
 describe.each(services)('%s', (service) => {
   test('--help goes to stdout, fits 100 columns, and names every command', async () => {
     const { code, stdout, stderr } = await runProgram(service, ['--help']);
@@ -19,6 +26,7 @@ describe.each(services)('%s', (service) => {
     for (const [, command = ''] of stdout.matchAll(new RegExp(`^  ${service} (\\w+)`, 'gm'))) {
       const help = await runProgram(service, [command, '--help']);
       expect([help.code, help.stdout]).toEqual([0, expect.stringMatching(new RegExp(`^${service} ${command} `))]);
+      expect([command, brokenExamples(service, help.stdout)]).toEqual([command, []]);
     }
   });
 

@@ -74,6 +74,8 @@ describe('a day of the fleet', { timeout: PATIENCE_MS }, () => {
     const status = await fleet.run(['status']);
     expect(status.code).toBe(1);
     for (const service of services) expect(status.stderr).toContain(`${service}: not started\n`);
+    const top = await fleet.run(['top']);
+    expect([top.code, top.stdout.match(/^[a-z-]+ {2}not started$/gm)?.length]).toEqual([1, services.length]);
     expect(await fleet.processes()).toEqual(new Map());
   });
 
@@ -116,9 +118,39 @@ describe('a day of the fleet', { timeout: PATIENCE_MS }, () => {
 
   test('starting twice is harmless: the same processes, and it says so', async () => {
     const before = await fleet.processes();
-    const { code, stdout } = await fleet.run(['start']);
-    expect(code).toBe(0);
+    const { code, stdout, stderr } = await fleet.run(['start']);
+    expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('Everything was running already. ');
+    expect(await fleet.processes()).toEqual(before);
+  });
+
+  test('a start with other settings says which of them the running services do not have', async () => {
+    const config = join(fleet.state, 'broken.json');
+    await writeFile(config, '{ "udp-echo": { "port": "abc" } }');
+    const env = { ECHO_TCP_GREETING: 'Hello, Client.', SMALL_SERVERS_CONFIG: config };
+    const { code, stderr } = await fleet.run(['start'], env);
+    expect([code, stderr]).toEqual([
+      0,
+      '\nNot applied to what was running already:\n' +
+        'echo-tcp: greeting is none, not Hello, Client. (variable ECHO_TCP_GREETING)\n' +
+        `udp-echo: port: "abc" is not allowed (${config}:1:25); expected a port from 0 to 65535 (0 takes a free one)\n` +
+        'To apply what is right: npx pnpm@12 reload\n',
+    ]);
+  });
+
+  test('with another PM2_HOME it is said that the services are served, and by which processes', async () => {
+    const before = await fleet.processes();
+    const env = { PM2_HOME: join(fleet.state, 'another-pm2') };
+    const status = await fleet.run(['status'], env);
+    const stop = await fleet.run(['stop'], env);
+    const reload = await fleet.run(['reload'], env);
+    expect([status.code, stop.code, reload.code]).toEqual([1, 1, 1]);
+    expect([stop.stdout, reload.stdout]).toEqual(['Nothing was stopped.\n', '']);
+    for (const { stderr } of [status, stop, reload]) {
+      const told = [...stderr.matchAll(/([a-z-]+) \(pid (\d+)\)/g)];
+      expect(told.map(([, name]) => name)).toEqual(services);
+      for (const [, , pid] of told) expect(before.has(Number(pid))).toBe(true);
+    }
     expect(await fleet.processes()).toEqual(before);
   });
 
@@ -194,8 +226,9 @@ describe('what keeps a service from coming up', { concurrent: true, timeout: PAT
       expect(code).toBe(1);
       expect(stderr).toMatch(
         new RegExp(
-          `^echo-tcp: 127\\.0\\.0\\.1:${fleet.port('echo-tcp')}/tcp is in use by .*\\(pid ${process.pid}\\)`,
-          'm',
+          `^echo-tcp: 127\\.0\\.0\\.1:${fleet.port('echo-tcp')}/tcp is in use by .*\\(pid ${process.pid}\\)` +
+            '; stop it or choose another port with ECHO_TCP_PORT=NUMBER, ' +
+            'or "port" in the section "echo-tcp" of the configuration file\nNothing was started\\.\n$',
         ),
       );
       expect(await fleet.processes()).toEqual(new Map());
@@ -234,7 +267,7 @@ describe('what keeps a service from coming up', { concurrent: true, timeout: PAT
     expect(await fleet.processes()).toEqual(new Map());
   });
 
-  test('a server started by hand with the known admin name: both are reached, and stop leaves it alone', async ({
+  test('a server started by hand first: the fleet has the known admin name while it runs, and stop leaves it alone', async ({
     expect,
   }) => {
     await using fleet = await TestFleet.create();
@@ -246,8 +279,11 @@ describe('what keeps a service from coming up', { concurrent: true, timeout: PAT
     expect((await fleet.run(['start'])).code).toBe(0);
     const status = await fleet.run(['status']);
     expect(status.code).toBe(0);
-    expect(pidOf(status.stdout, 'echo-tcp')).not.toBe(byHand.pid);
-    expect(await pidBehind(socket)).toBe(byHand.pid);
+    const pid = pidOf(status.stdout, 'echo-tcp');
+    expect(pid).not.toBe(byHand.pid);
+    expect(await pidBehind(socket)).toBe(pid);
+    expect(status.stderr).toContain(`echo-tcp (pid ${byHand.pid}): served without this pm2`);
+    expect(status.stderr).not.toContain(`pid ${pid}`);
     expect((await fleet.run(['stop'])).code).toBe(0);
     expect(await pidBehind(socket)).toBe(byHand.pid);
     expect(await byHand.stop()).toEqual({ code: 0, signal: null });

@@ -200,9 +200,41 @@ async function helpText(
   for (const [name, { help: describe, placeholder }] of Object.entries({ ...command.extraFlags, ...commonFlags })) {
     help = help.option(written(name, placeholder), { describe });
   }
-  for (const [line, what] of command.examples) help = help.example(line, what);
-  if (command.epilogue !== undefined) help = help.epilogue(command.epilogue);
-  return help.getHelp();
+  const parts = [await help.getHelp()];
+  if (command.examples.length > 0) parts.push(`Examples:\n${formatExamples(command.examples, columns)}`);
+  if (command.epilogue !== undefined) parts.push(wrapWords(command.epilogue, columns));
+  return parts.join('\n\n');
+}
+
+const EXAMPLE_INDENT = '  ';
+const EXPLANATION_INDENT = '      ';
+
+/**
+ * The commands of the examples, each whole on a line of its own, because a person copies the line: yargs would
+ * break it where its column ends. What it does stands behind it, and below it where the two do not fit.
+ */
+function formatExamples(examples: CommandSyntax['examples'], columns: number): string {
+  const fits = (width: number, what: string): boolean => EXAMPLE_INDENT.length * 2 + width + what.length <= columns;
+  const beside = examples.filter(([line, what]) => fits(line.length, what));
+  const widest = Math.max(0, ...beside.map(([line]) => line.length));
+  const width = beside.every(([, what]) => fits(widest, what)) ? widest : 0;
+  return examples
+    .map(([line, what]) =>
+      fits(line.length, what)
+        ? `${EXAMPLE_INDENT}${line.padEnd(width)}${EXAMPLE_INDENT}${what}`
+        : `${EXAMPLE_INDENT}${line}\n${EXPLANATION_INDENT}${what}`,
+    )
+    .join('\n');
+}
+
+/** Lines of at most `columns`, broken at spaces; a word that is longer stays whole. */
+function wrapWords(text: string, columns: number): string {
+  const wrapLine = (line: string): string =>
+    line.split(' ').reduce((wrapped, word) => {
+      const lastLine = wrapped.length - wrapped.lastIndexOf('\n') - 1;
+      return `${wrapped}${lastLine + 1 + word.length > columns ? '\n' : ' '}${word}`;
+    });
+  return text.split('\n').map(wrapLine).join('\n');
 }
 
 function operandProblems(

@@ -74,7 +74,10 @@ function scalarText(node: Node): string | undefined {
   }
 }
 
-/** Reads the section of one service; a file without it gives no values and no problem. */
+/**
+ * Reads the section of one service; a file without it gives no values and no problem. Settings outside any section
+ * are problems, because nobody would read them; a name that begins with `$` (`$schema`) is for editors.
+ */
 export function readSection({ path, text }: ConfigurationFile, service: string): FileSection {
   // Editors on Windows begin a file with a byte order mark.
   const file = { path, text: text.replace(/^\ufeff/, '') };
@@ -110,22 +113,27 @@ export function readSection({ path, text }: ConfigurationFile, service: string):
 
   const sections = properties(tree);
   const section = sections.find(({ name }) => name === service);
-  if (section === undefined) {
-    // Sections of other services are none of our business, but a near miss of our own name is.
-    const nearMiss = sections.find(({ name }) => nearestName(name, [service]) === service);
-    const problems = nearMiss
-      ? [problemAt(nearMiss.offset, quote(nearMiss.name), 'is an unknown section', `did you mean ${quote(service)}?`)]
-      : [];
-    return { values: [], problems };
-  }
+  const problems = sections
+    .filter((other) => other !== section && !other.name.startsWith('$'))
+    .flatMap(({ name, value, offset }) => {
+      if (name === service) {
+        return problemAt(offset, quote(service), 'is given twice in this file', 'keep one of the two');
+      }
+      // Sections of other services are none of our business, but a near miss of our own name is.
+      if (nearestName(name, [service]) === service) {
+        return problemAt(offset, quote(name), 'is an unknown section', `did you mean ${quote(service)}?`);
+      }
+      if (value.type === 'object') return [];
+      const expected = `settings stand in the section of a service: { ${quote(service)}: { ${quote(name)}: ... } }`;
+      return problemAt(offset, quote(name), 'is no section', expected);
+    });
+  if (section === undefined) return { values: [], problems };
   if (section.value.type !== 'object') {
     const what = `is ${section.value.type === 'null' ? 'null' : `of type ${section.value.type}`}`;
-    return { values: [], problems: [problemAt(section.value.offset, quote(service), what, 'expected an object')] };
+    problems.unshift(problemAt(section.value.offset, quote(service), what, 'expected an object'));
+    return { values: [], problems };
   }
 
-  const problems = sections
-    .filter((other) => other.name === service && other !== section)
-    .map(({ offset }) => problemAt(offset, quote(service), 'is given twice in this file', 'keep one of the two'));
   const values = new Map<string, FileValue>();
   for (const { name, value, offset } of properties(section.value)) {
     if (values.has(name)) {

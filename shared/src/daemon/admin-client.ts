@@ -8,6 +8,8 @@ export interface Readiness {
   readonly service: string;
   readonly pid: number;
   readonly state: 'ready' | 'draining';
+  /** Run by pm2, or another parent that listens for its word. */
+  readonly supervised?: boolean;
   readonly uptimeSeconds: number;
   readonly listeners: readonly Listener[];
   /** Of a service without listeners: its last exchange with others that worked. */

@@ -5,6 +5,9 @@
  * Why two: while a service is replaced, the old process and the new one both run, and both must be
  * reachable. A link is moved by rename(2), so the known name never points nowhere; and libuv, which
  * removes a socket's path when it closes, removes only the process's own name.
+ *
+ * In charge is who runs under the fleet's supervisor: the like of it that a person starts by hand from the
+ * same checkout has the known name only while the fleet's own process does not want it.
  */
 import { once } from 'node:events';
 import { link, lstat, readdir, rename, rm } from 'node:fs/promises';
@@ -26,7 +29,7 @@ export function processSocketPath(path: string, pid: number): string {
 }
 
 export interface AdminSocket {
-  /** Gives both names back. */
+  /** Gives both names back; the known one to another process that still answers, if there is one. */
   release(): Promise<void>;
 }
 
@@ -34,7 +37,12 @@ export interface AdminSocket {
  * Listens on the process's own name and takes the known one: at once if nobody living has it, and
  * otherwise when its process drains or ends.
  */
-export async function bindAdminSocket(server: Server, path: string, log: Log): Promise<AdminSocket> {
+export async function bindAdminSocket(
+  server: Server,
+  path: string,
+  log: Log,
+  supervised = false,
+): Promise<AdminSocket> {
   await makePrivateFolder(dirname(path));
   await removeLeftovers(path);
   const own = processSocketPath(path, process.pid);
@@ -45,13 +53,13 @@ export async function bindAdminSocket(server: Server, path: string, log: Log): P
   await once(server, 'listening');
 
   let timer: NodeJS.Timeout | undefined;
-  const holder = await claim(path, own);
+  const holder = await claim(path, own, supervised);
   if (holder !== undefined) {
     const message = `${path} belongs to process ${holder}; until that ends, this one answers on ${own}`;
     log.info({ event: 'admin-waiting', path: own, holder }, message);
     const again = async (): Promise<void> => {
       // A failure here leaves the process reachable by its own name; the next look may succeed.
-      const still = await claim(path, own).catch(() => 0);
+      const still = await claim(path, own, supervised).catch(() => 0);
       if (still !== undefined && timer !== undefined) timer = setTimeout(again, CLAIM_INTERVAL_MS).unref();
     };
     timer = setTimeout(again, CLAIM_INTERVAL_MS).unref();
@@ -62,7 +70,10 @@ export async function bindAdminSocket(server: Server, path: string, log: Log): P
       clearTimeout(timer);
       timer = undefined;
       const known = await lstat(path).catch(() => undefined);
-      if (known?.ino === ino) await rm(path, { force: true });
+      if (known?.ino !== ino) return;
+      const heir = await findHeir(path, own);
+      if (heir === undefined) await rm(path, { force: true });
+      else await takeName(path, heir);
     },
   };
 }
@@ -82,8 +93,11 @@ async function isListenedOn(path: string): Promise<boolean> {
   }
 }
 
-/** Takes the known name, or gives the pid of the process that has it (0: it does not say) and does not drain. */
-async function claim(path: string, own: string): Promise<number | undefined> {
+/**
+ * Takes the known name, or gives the pid of the process that keeps it (0: it does not say). It is not kept by a
+ * process that drains, nor, from a supervised one, by one that is not.
+ */
+async function claim(path: string, own: string, supervised: boolean): Promise<number | undefined> {
   const there = await lstat(path).catch(() => undefined);
   if (there !== undefined && !there.isSocket()) {
     throw new AppError(
@@ -93,21 +107,44 @@ async function claim(path: string, own: string): Promise<number | undefined> {
   }
   if (there !== undefined && (await isListenedOn(path))) {
     const holder = await askReadiness(path);
-    if (holder?.state !== 'draining') return holder?.pid ?? 0;
+    // A predecessor that ended may have left it to us.
+    if (holder?.pid === process.pid) return undefined;
+    const outranked = supervised && holder !== undefined && holder.supervised !== true;
+    if (holder?.state !== 'draining' && !outranked) return holder?.pid ?? 0;
   }
+  await takeName(path, own);
+  return undefined;
+}
+
+/** Makes the known name a link to a process's own. */
+async function takeName(path: string, own: string): Promise<void> {
   const next = `${own}.next`;
   await rm(next, { force: true });
   await link(own, next);
   await rename(next, path);
+}
+
+/** Another process's own name on which somebody answers. */
+async function findHeir(path: string, own: string): Promise<string | undefined> {
+  for (const { file } of await ownNames(path)) {
+    if (file !== own && file.endsWith('.sock') && (await isListenedOn(file))) return file;
+  }
   return undefined;
+}
+
+/** The names of single processes beside the known one, also those that ended. */
+async function ownNames(path: string): Promise<readonly { readonly file: string; readonly pid: number }[]> {
+  const stem = basename(path).replace(/\.sock$/, '');
+  const names = (await readdir(dirname(path))).filter((name) => name.startsWith(`${stem}.`));
+  return names.flatMap((name) => {
+    const pid = /^\.(\d+)\.sock(\.next)?$/.exec(name.slice(stem.length))?.[1];
+    return pid === undefined ? [] : { file: join(dirname(path), name), pid: Number(pid) };
+  });
 }
 
 /** Sockets of processes that ended without removing them. */
 async function removeLeftovers(path: string): Promise<void> {
-  const stem = basename(path).replace(/\.sock$/, '');
-  for (const name of await readdir(dirname(path))) {
-    const pid = name.startsWith(`${stem}.`) ? /^\.(\d+)\.sock(\.next)?$/.exec(name.slice(stem.length))?.[1] : undefined;
-    if (pid === undefined) continue;
-    if (Number(pid) === process.pid || !isAlive(Number(pid))) await rm(join(dirname(path), name), { force: true });
+  for (const { file, pid } of await ownNames(path)) {
+    if (pid === process.pid || !isAlive(pid)) await rm(file, { force: true });
   }
 }

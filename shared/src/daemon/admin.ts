@@ -13,6 +13,8 @@ export interface AdminOptions {
   readonly path: string;
   readonly log: Log;
   readonly subject: AdminSubject;
+  /** Under the fleet's supervisor: the known name is then taken from a process that is not. */
+  readonly supervised?: boolean;
 }
 
 /** Enough for a scraper, a status command and a person; more would only be a leak somewhere. */
@@ -23,7 +25,7 @@ export interface Admin {
 }
 
 /** Serves until `close`. A daemon whose admin socket can't be had runs on without it, and says so. */
-export async function openAdmin({ path, log, subject }: AdminOptions): Promise<Admin> {
+export async function openAdmin({ path, log, subject, supervised }: AdminOptions): Promise<Admin> {
   const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, async (request, response) => {
     try {
       const { method = '', url = '' } = request;
@@ -40,7 +42,7 @@ export async function openAdmin({ path, log, subject }: AdminOptions): Promise<A
   });
   server.maxConnections = MAX_ADMIN_CONNECTIONS;
   try {
-    const socket = await bindAdminSocket(server, path, log);
+    const socket = await bindAdminSocket(server, path, log, supervised);
     return {
       close: async () => {
         await socket.release();

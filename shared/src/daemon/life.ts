@@ -56,6 +56,9 @@ export async function runDaemon<S extends Settings>(
   return serve(definition, invocation, resolved);
 }
 
+/** pm2 holds a channel to each of its processes; a shell and systemd do not. */
+const isSupervised = process.send !== undefined;
+
 /** The settings of every daemon are in the table: `daemonCommand` asks for them. */
 const daemonPart = <S extends Settings>(running: RunningConfiguration<S>): DaemonConfig =>
   running.config as unknown as DaemonConfig;
@@ -88,6 +91,7 @@ async function serve<S extends Settings>(
       service: name,
       pid: process.pid,
       state: signal.aborted ? 'draining' : 'ready',
+      supervised: isSupervised,
       uptimeSeconds: Math.floor(process.uptime()),
       listeners: service.listeners,
       lastExchangeMs: service.lastExchangeMs?.(),
@@ -182,7 +186,7 @@ function listed(changes: readonly Change[]): string {
 async function openAdminSocket({ adminSocket }: DaemonConfig, log: Log, subject: AdminSubject): Promise<Admin> {
   if (adminSocket === 'off') return { close: async () => {} };
   const { openAdmin } = await import('./admin.ts');
-  return openAdmin({ path: adminSocket, log, subject });
+  return openAdmin({ path: adminSocket, log, subject, supervised: isSupervised });
 }
 
 /** The first SIGINT or SIGTERM asks for a stop; a second one ends the process at once. */

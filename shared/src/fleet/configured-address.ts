@@ -4,7 +4,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { listenError } from '../server/listen-error.ts';
+import { variablePrefix } from '../config/settings.ts';
+import { listenError, type Remedies } from '../server/listen-error.ts';
 import type { Transport } from '../system/listeners.ts';
 import type { FleetService } from './workspace.ts';
 
@@ -15,16 +16,18 @@ export interface ConfiguredAddress {
   readonly port: number;
 }
 
+/** Every setting by name, as `--print-config --json` and the admin socket's `/config` have it. */
+export type PrintedSettings = Readonly<
+  Record<string, { readonly value: unknown; readonly text: string; readonly origin: string }>
+>;
+
 export interface Configuration {
   /** `undefined` when the service listens nowhere, or its configuration is wrong. */
   readonly address?: ConfiguredAddress;
+  /** `undefined` when the configuration is wrong. */
+  readonly settings?: PrintedSettings;
   /** What the service says is wrong with its configuration. */
   readonly problems?: string;
-}
-
-interface PrintedConfiguration {
-  readonly host?: { readonly value: string };
-  readonly port?: { readonly value: number };
 }
 
 /** Asks the service itself (`--print-config --json`), with the environment of now. */
@@ -33,8 +36,10 @@ export async function askConfiguration({ app }: FleetService): Promise<Configura
     const { stdout } = await execFileAsync(app.interpreter, [app.script, ...app.args, '--print-config', '--json'], {
       env: { ...process.env, ...app.env },
     });
-    const { host, port } = JSON.parse(stdout) as PrintedConfiguration;
-    return host === undefined || port === undefined ? {} : { address: { host: host.value, port: port.value } };
+    const settings = JSON.parse(stdout) as PrintedSettings;
+    const { host, port } = settings;
+    if (host === undefined || port === undefined) return { settings };
+    return { settings, address: { host: String(host.value), port: Number(port.value) } };
   } catch (error) {
     const { stderr = '', message } = error as { stderr?: string; message: string };
     return { problems: stderr.trim() || message };
@@ -59,18 +64,28 @@ const bind: Readonly<Record<Transport, Bind>> = {
   },
 };
 
+/** The fleet's commands take no flags of a service. */
+function remedies(name: string): Remedies {
+  const file = `in the section "${name}" of the configuration file`;
+  const prefix = variablePrefix(name);
+  return { port: `${prefix}PORT=NUMBER, or "port" ${file}`, host: `${prefix}HOST=ADDRESS, or "host" ${file}` };
+}
+
 /**
  * Why the service could not have its address, in one line that names the holder; `undefined` when it
  * could. A service that shares its port (SO_REUSEPORT) would not notice by itself that somebody else's
  * copy of it has the port already.
  */
-export async function whyTaken({ manifest }: FleetService, address: ConfiguredAddress): Promise<string | undefined> {
+export async function whyTaken(
+  { name, manifest }: FleetService,
+  address: ConfiguredAddress,
+): Promise<string | undefined> {
   const { transport } = manifest;
   try {
     const giveBack = await bind[transport](address);
     giveBack();
     return undefined;
   } catch (error) {
-    return (await listenError({ transport, address: address.host, port: address.port }, error)).message;
+    return (await listenError({ transport, address: address.host, port: address.port }, error, remedies(name))).message;
   }
 }

@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive } from '../daemon/process-alive.ts';
 import { exitCodes } from '../errors.ts';
+import { findElsewhere, formatElsewhere } from './elsewhere.ts';
 import { lastLines, sizeBytes } from './log-tail.ts';
 import { formatStates, formatTroubles, statusColumns } from './report.ts';
 import type { FleetContext } from './start.ts';
@@ -29,7 +30,10 @@ export async function reload(context: FleetContext): Promise<number> {
     known.some((process) => process.name === name && process.status === 'online'),
   );
   if (running.length === 0) {
-    complain('Nothing is running; start it with: npx pnpm@12 start\n');
+    const elsewhere = await findElsewhere(workspace, known);
+    const hint =
+      elsewhere.length === 0 ? 'Nothing is running; start it with: npx pnpm@12 start' : 'Nothing was reloaded.';
+    complain(`${hint}\n${formatElsewhere(elsewhere)}`);
     return exitCodes.failed;
   }
   const states: ServiceState[] = [];

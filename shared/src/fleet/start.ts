@@ -2,10 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCodes } from '../errors.ts';
 import { askConfiguration, whyTaken } from './configured-address.ts';
+import { findElsewhere, formatElsewhere } from './elsewhere.ts';
 import { lastLines, sizeBytes } from './log-tail.ts';
 import { formatNotes, formatStates, startColumns } from './report.ts';
 import { inspect, type ServiceState } from './state.ts';
 import type { SupervisedProcess, Supervisor } from './supervisor.ts';
+import { describeUnapplied } from './unapplied.ts';
 import type { FleetService, Workspace } from './workspace.ts';
 
 export interface FleetContext {
@@ -27,14 +29,18 @@ export async function start({ workspace, supervisor, print, complain }: FleetCon
   const logEnds = new Map(await Promise.all(services.map(logEnd)));
   const taken = await takenPorts(missing);
   if (taken.length > 0) {
-    complain(taken.join(''));
+    const kept = missing.length < services.length ? 'What was running runs on; nothing else' : 'Nothing';
+    complain(`${taken.join('')}${kept} was started.\n${formatElsewhere(await findElsewhere(workspace, before))}`);
     return exitCodes.failed;
   }
   await startAnew(supervisor, missing, before);
 
+  const kept = services.filter((service) => !missing.includes(service));
+  const unapplied = await describeUnapplied(workspace, kept, before);
   const states = await waitUntilUp(workspace, supervisor, services);
   print(formatStates(startColumns, states, Date.now()));
   print(formatNotes(states));
+  complain(unapplied);
   const failed = states.filter(({ trouble }) => trouble !== undefined);
   for (const state of failed) complain(await explain(state, logEnds.get(state.service.name) ?? 0));
   await giveUpOn(supervisor, failed);

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive } from '../daemon/process-alive.ts';
 import { exitCodes } from '../errors.ts';
+import { findElsewhere, formatElsewhere } from './elsewhere.ts';
 import type { FleetContext } from './start.ts';
 
 const PATIENCE_MS = 10_000;
@@ -10,8 +11,10 @@ const LOOK_AGAIN_MS = 50;
 export async function stop({ workspace, supervisor, print, complain }: FleetContext): Promise<number> {
   const daemonPid = await supervisor.daemonPid();
   if (daemonPid === undefined) {
-    print('Nothing was running.\n');
-    return exitCodes.success;
+    const elsewhere = await findElsewhere(workspace, []);
+    print(elsewhere.length === 0 ? 'Nothing was running.\n' : 'Nothing was stopped.\n');
+    complain(formatElsewhere(elsewhere));
+    return elsewhere.length === 0 ? exitCodes.success : exitCodes.failed;
   }
   const processes = await supervisor.list();
   const ours = processes.filter(({ name }) => workspace.services.some((service) => service.name === name));

@@ -71,11 +71,18 @@ const LABEL_WIDTH = 11;
 const VALUE_WIDTH = 9;
 const GAP = 2;
 
+export interface FrameTexts {
+  readonly nowMs: number;
+  readonly hint: string;
+  /** What is said of a service that nothing was heard of. */
+  readonly silence?: string;
+}
+
 /** Lines that fit: none wider than `columns`, no more than `rows`. */
 export function renderFrame(
   services: readonly ServiceHistory[],
   { columns, rows }: FrameSize,
-  { nowMs, hint }: { readonly nowMs: number; readonly hint: string },
+  { nowMs, hint, silence = 'does not answer' }: FrameTexts,
 ): readonly string[] {
   const cellWidth = Math.floor((columns - GAP) / 2);
   const sparkWidth = Math.min(KEPT_VALUES, Math.max(0, cellWidth - LABEL_WIDTH - VALUE_WIDTH - 2));
@@ -87,7 +94,7 @@ export function renderFrame(
   const title = `small-servers ${new Date(nowMs).toISOString().slice(11, 19)} UTC`;
   const lines = [`${title}${hint.padStart(Math.max(0, columns - title.length))}`];
   for (const service of services) {
-    lines.push('', `${service.name}  ${describe(service.latest, nowMs)}`);
+    lines.push('', `${service.name}  ${service.latest === undefined ? silence : describe(service.latest, nowMs)}`);
     if (service.latest === undefined) continue;
     for (const [left, right] of service.cells) lines.push(`${renderCell(left)}${' '.repeat(GAP)}${renderCell(right)}`);
   }
@@ -96,6 +103,6 @@ export function renderFrame(
   return cut.length <= rows ? cut : [...cut.slice(0, rows - 1), '(more: the window is too low)'.slice(0, columns)];
 }
 
-function describe(latest: Traffic | undefined, nowMs: number): string {
-  return latest === undefined ? 'does not answer' : `up ${formatAge(nowMs - latest.startedAtSeconds * 1000)}`;
+function describe(latest: Traffic, nowMs: number): string {
+  return `up ${formatAge(nowMs - latest.startedAtSeconds * 1000)}`;
 }

@@ -4,6 +4,7 @@ import { exitCodes } from '../errors.ts';
 import { lookAt } from './look.ts';
 import { adminSocketPath } from './round-trip.ts';
 import type { FleetContext } from './start.ts';
+import type { Supervisor } from './supervisor.ts';
 import { renderFrame, ServiceHistory } from './top-frame.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -21,16 +22,18 @@ const CLEAR_BELOW = '\x1b[J';
 
 const CTRL_C = '\x03';
 
-export async function top({ workspace, print }: FleetContext): Promise<number> {
+export async function top({ workspace, supervisor, print }: FleetContext): Promise<number> {
   const services = workspace.services.map(({ name }) => new ServiceHistory(name));
   if (process.stdout.isTTY && process.stdin.isTTY) {
-    await showUntilQuit(workspace, services);
+    await showUntilQuit(workspace, supervisor, services);
     return exitCodes.success;
   }
   await look(workspace, services);
   await delay(INTERVAL_MS);
   await look(workspace, services);
-  print(`${renderFrame(services, PRINTED, { nowMs: Date.now(), hint: '' }).join('\n')}\n`);
+  print(
+    `${renderFrame(services, PRINTED, { nowMs: Date.now(), hint: '', silence: await silenceOf(supervisor) }).join('\n')}\n`,
+  );
   return services.every(({ latest }) => latest !== undefined) ? exitCodes.success : exitCodes.failed;
 }
 
@@ -40,14 +43,23 @@ async function look(workspace: Workspace, services: readonly ServiceHistory[]): 
   );
 }
 
+/** Why nothing is heard of a service: without pm2 none was started. */
+const silenceOf = async (supervisor: Supervisor): Promise<string> =>
+  (await supervisor.daemonPid()) === undefined ? 'not started' : 'does not answer';
+
 /** The terminal is given back as it was, however this ends. */
-async function showUntilQuit(workspace: Workspace, services: readonly ServiceHistory[]): Promise<void> {
+async function showUntilQuit(
+  workspace: Workspace,
+  supervisor: Supervisor,
+  services: readonly ServiceHistory[],
+): Promise<void> {
   const { stdin, stdout } = process;
   const quit = new AbortController();
   const stop = (): void => quit.abort();
+  let silence = await silenceOf(supervisor);
   const draw = (): void => {
     const { columns, rows } = stdout;
-    const lines = renderFrame(services, { columns, rows }, { nowMs: Date.now(), hint: 'q quits' });
+    const lines = renderFrame(services, { columns, rows }, { nowMs: Date.now(), hint: 'q quits', silence });
     stdout.write(`${HOME}${lines.map((line) => `${line}${CLEAR_LINE}`).join('\r\n')}${CLEAR_BELOW}`);
   };
   const onKey = (keys: string): void => {
@@ -64,6 +76,7 @@ async function showUntilQuit(workspace: Workspace, services: readonly ServiceHis
   stdout.on('resize', draw);
   while (!quit.signal.aborted) {
     await look(workspace, services);
+    silence = await silenceOf(supervisor);
     if (quit.signal.aborted) break;
     draw();
     await delay(INTERVAL_MS, undefined, { signal: quit.signal }).catch(() => {});

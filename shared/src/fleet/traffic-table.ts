@@ -11,9 +11,9 @@ export interface ServiceTraffic {
 }
 
 const words = {
-  tcp: { peers: 'connections', arrived: 'conn/s' },
-  udp: { peers: 'sources', arrived: 'datagrams/s' },
-  none: { peers: '', arrived: '' },
+  tcp: { peer: 'connection', arrived: 'conn/s' },
+  udp: { peer: 'source', arrived: 'datagrams/s' },
+  none: { peer: '', arrived: '' },
 } as const;
 
 /** Services without peers of their own (clients) are left out; '' when none is left. */
@@ -21,10 +21,10 @@ export function formatTraffic(services: readonly ServiceTraffic[]): string {
   const rows = services
     .filter(({ traffic }) => traffic.transport !== 'none')
     .map(({ name, traffic, rates }) => {
-      const { peers, arrived } = words[traffic.transport];
+      const { peer, arrived } = words[traffic.transport];
       return [
         name,
-        `${formatFigure(traffic.peers)} ${peers}`,
+        `${formatFigure(traffic.peers)} ${peer}${traffic.peers === 1 ? '' : 's'}`,
         rates === undefined ? '-' : `${formatFigure(rates.arrived)} ${arrived}`,
         rates === undefined ? '-' : `${formatBytes(rates.bytes)}/s`,
         formatRefused(traffic),

@@ -70,6 +70,12 @@ export function listIdentities(folder: string, isWanted: (service: string) => bo
     .join('\n');
 }
 
+/** The services that have logs in a folder. */
+export function servicesIn(folder: string): readonly string[] {
+  const services = listLogs(folder, () => true).map((name) => parseLogName(name)?.service);
+  return [...new Set(services)].filter((service) => service !== undefined);
+}
+
 export function closeLogs(files: readonly LogFile[]): void {
   for (const { fd } of files) closeSync(fd);
 }

@@ -1,8 +1,10 @@
 /** What the flags common to every command choose: files, services, times. */
+import { nearestName } from '../config/nearest.ts';
+import { didYouMean } from '../config/problems.ts';
 import type { ConfigOf } from '../config/settings.ts';
 import { AppError, systemCode } from '../errors.ts';
 import { escapeText } from './escape.ts';
-import { type LogFile, openLogs } from './files.ts';
+import { type LogFile, openLogs, servicesIn } from './files.ts';
 import type { statsSettings } from './settings.ts';
 import { parseWhen } from './when.ts';
 
@@ -49,11 +51,16 @@ export function reportDamage({ path }: LogFile, error: Error): void {
   );
 }
 
-/** No logs, or none of the services asked for. */
+/** No logs, or none of the services asked for; a name that is mistyped or cut short is told by those that are there. */
 export function noLogs({ folder }: Selection, services: readonly string[]): AppError {
   const what = services.length === 0 ? 'no logs' : `no logs of ${services.map(escapeText).join(', ')}`;
-  return new AppError(
-    'LOGS_NOT_FOUND',
-    `${what} in ${folder}; they are written there once the fleet runs (pnpm start)`,
+  const there = services.length === 0 ? [] : servicesIn(folder);
+  const meant = services.flatMap(
+    (given) => nearestName(given, there) ?? there.filter((name) => name.startsWith(given)),
   );
+  const hint = didYouMean(
+    meant.length === 0 ? undefined : meant.map(escapeText).join(' or '),
+    'they are written there once the fleet runs (pnpm start)',
+  );
+  return new AppError('LOGS_NOT_FOUND', `${what} in ${folder}; ${hint}`);
 }

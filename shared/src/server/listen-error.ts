@@ -11,6 +11,14 @@ interface Wanted {
   readonly port: number;
 }
 
+/** How the person who reads the error chooses another port or address: in words that go behind "with". */
+export interface Remedies {
+  readonly port: string;
+  readonly host: string;
+}
+
+const flags: Remedies = { port: '--port', host: '--host' };
+
 /** The error to throw when a socket from the supervisor is not of the kind that the service needs. */
 export function inheritedError(transport: Transport, fd: number, cause: unknown): AppError {
   const { message } = cause instanceof Error ? cause : new Error(String(cause));
@@ -23,7 +31,7 @@ export function inheritedError(transport: Transport, fd: number, cause: unknown)
 }
 
 /** The error to throw in place of what listen(2) or bind(2) said. */
-export async function listenError(wanted: Wanted, cause: unknown): Promise<AppError> {
+export async function listenError(wanted: Wanted, cause: unknown, remedies: Remedies = flags): Promise<AppError> {
   const { transport, address, port } = wanted;
   const endpoint = `${formatEndpoint(address, port)}/${transport}`;
   const options = { cause };
@@ -35,22 +43,26 @@ export async function listenError(wanted: Wanted, cause: unknown): Promise<AppEr
       const who = holder === undefined ? 'another process' : `${holder.command} (pid ${holder.pid})`;
       return new AppError(
         'ADDRESS_IN_USE',
-        `${endpoint} is in use by ${who}; stop it or choose another port with --port`,
+        `${endpoint} is in use by ${who}; stop it or choose another port with ${remedies.port}`,
         options,
       );
     }
     case 'EACCES':
     case 'EPERM': {
-      const message = `${endpoint}: permission denied; ports below 1024 are for root, choose another with --port`;
+      const message = `${endpoint}: permission denied; ports below 1024 are for root, choose another with ${remedies.port}`;
       return new AppError('PERMISSION_DENIED', message, options);
     }
     case 'EADDRNOTAVAIL': {
-      const message = `${address} is no address of this machine; see the addresses with "ip addr" and choose one with --host`;
+      const message = `${address} is no address of this machine; see the addresses with "ip addr" and choose one with ${remedies.host}`;
       return new AppError('ADDRESS_NOT_AVAILABLE', message, options);
     }
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return new AppError('NAME_NOT_FOUND', `${address} has no address; check the name given with --host`, options);
+      return new AppError(
+        'NAME_NOT_FOUND',
+        `${address} has no address; check the name given with ${remedies.host}`,
+        options,
+      );
     default: {
       const { message } = cause instanceof Error ? cause : new Error(String(cause));
       return new AppError('LISTEN_FAILED', `${endpoint}: ${message}`, options);

@@ -62,6 +62,25 @@ describe('the section of a service', () => {
     (name) => expect(read(`{ "${name}": {} }`).problems).toEqual([]),
   );
 
+  test('a mistyped one is told also beside the right one, whose values hold', () => {
+    const { values, problems } = read('{ "echo-tcp": { "port": 1 }, "echotcp": { "port": 2 } }');
+    expect(values.map(({ text }) => text)).toEqual(['1']);
+    expect(problems).toEqual(['"echotcp": is an unknown section (servers.json:1:30); did you mean "echo-tcp"?']);
+  });
+
+  test.each(['{ "port": 7022 }', '{ "port": 7022, "echo-tcp": {} }'])(
+    '%s: a setting outside is read by nobody',
+    (text) => {
+      expect(read(text).problems).toEqual([
+        '"port": is no section (servers.json:1:3); settings stand in the section of a service: { "echo-tcp": { "port": ... } }',
+      ]);
+    },
+  );
+
+  test('what is for editors alone is no setting', () => {
+    expect(read('{ "$schema": "./servers.schema.json" }').problems).toEqual([]);
+  });
+
   test.each([
     ['null', 'is null'],
     ['[]', 'is of type array'],

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { link, lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as httpServer, request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,11 @@ async function ask(path: string, page: string, method = 'GET', sent = ''): Promi
   return { status: response.statusCode, allow: response.headers.allow, body: JSON.parse(text) };
 }
 
-async function start(path = join(folder, 'run', 'a.sock')) {
+/** Says the same on every page. */
+const otherDaemon = (body: object) =>
+  httpServer((_, response) => response.setHeader('connection', 'close').end(JSON.stringify(body)));
+
+async function start(path = join(folder, 'run', 'a.sock'), supervised = false) {
   const records: { event: string }[] = [];
   const log = createLog({
     service: 'test',
@@ -52,7 +56,7 @@ async function start(path = join(folder, 'run', 'a.sock')) {
     logLevel: () => level.state,
     setLogLevel: (next, ttlMs) => void asked.push([next, ttlMs]),
   };
-  const admin = await openAdmin({ path, log, subject });
+  const admin = await openAdmin({ path, log, subject, supervised });
   return { path, admin, records, readiness, asked, [Symbol.asyncDispose]: () => admin.close() };
 }
 
@@ -184,6 +188,31 @@ describe('the admin socket', () => {
         () => false,
       );
     await until(answers, 'the known name is taken');
+  });
+
+  test('from one that a person started the fleet takes the known name, and at its end gives it back', async () => {
+    const path = join(folder, 'a.sock');
+    const byHand = join(folder, 'a.1.sock');
+    const other = otherDaemon({ pid: 1, state: 'ready' }).listen(byHand);
+    await once(other, 'listening');
+    await link(byHand, path);
+    const { admin, records } = await start(path, true);
+    expect(await ask(path, '/readyz')).toMatchObject({ body: { service: 'test' } });
+    expect(records).toEqual([]);
+    await admin.close();
+    expect(await ask(path, '/readyz')).toMatchObject({ body: { pid: 1 } });
+    other.close();
+    await once(other, 'close');
+  });
+
+  test('from another that the fleet runs it does not take it', async () => {
+    const path = join(folder, 'a.sock');
+    const other = otherDaemon({ pid: 1, state: 'ready', supervised: true }).listen(path);
+    await once(other, 'listening');
+    await using admin = await start(path, true);
+    expect(admin.records).toMatchObject([{ event: 'admin-waiting', holder: 1 }]);
+    other.close();
+    await once(other, 'close');
   });
 
   test('a file that is no socket is not removed', async () => {

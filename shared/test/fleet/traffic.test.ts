@@ -39,6 +39,14 @@ describe('traffic', () => {
   });
 });
 
+test('one is one', () => {
+  const traffic = { ...readTraffic([], 0), peers: 1 };
+  const cellOf = (transport: 'tcp' | 'udp') =>
+    formatTraffic([{ name: 'a', traffic: { ...traffic, transport }, rates: undefined }]);
+  expect(cellOf('tcp')).toMatch(/ 1 connection {2}/);
+  expect(cellOf('udp')).toMatch(/ 1 source {2}/);
+});
+
 test('the table says over which time rates are, and the reason most were refused for', () => {
   const before = readTraffic(tcp({ accepted: 0, in: 0 }), 0);
   const traffic = readTraffic(tcp({ accepted: 3, in: 3 * 2 ** 20, refused: 5_231 }), 1_000);

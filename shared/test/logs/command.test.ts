@@ -153,6 +153,13 @@ describe('pnpm logs', () => {
       code: 1,
       stderr: expect.stringContaining('no logs of udp-echo'),
     });
+    for (const mistyped of ['ech', 'echo-tpc']) {
+      const { code, stderr } = await run(['--dir', dir, '--service', mistyped]);
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringContaining(`no logs of ${mistyped} in ${dir}; did you mean echo-tcp?`),
+      ]);
+    }
     expect(await run(['--dir', join(dir, 'none')])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('pnpm start'),
