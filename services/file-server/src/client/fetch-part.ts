@@ -4,7 +4,7 @@
  */
 import { close, fstatSync, fsync, futimesSync, renameSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import type { AppError } from '@small-servers/shared/errors';
+import { AppError } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
 import { digestStart, RunningDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
@@ -68,7 +68,7 @@ export class PartFetch implements Fetch, RangeReceiver {
     try {
       await this.#finish();
     } catch (error) {
-      throw localFailure(displayName(this.#plan.name), error);
+      throw error instanceof AppError ? error : localFailure(displayName(this.#plan.name), error);
     }
   }
 

@@ -1,6 +1,6 @@
 /** A file that fits into memory: nothing of it is on disk before all of it is here and its digest is right. */
 import { closeSync, fsyncSync, futimesSync, renameSync, writeSync } from 'node:fs';
-import type { AppError } from '@small-servers/shared/errors';
+import { AppError } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
 import { crypto } from './crypto.ts';
 import { askDigest } from './digest.ts';
@@ -100,7 +100,7 @@ export class SmallFetch implements Fetch, RangeReceiver {
     try {
       this.#put(bytes);
     } catch (error) {
-      throw localFailure(displayName(this.#plan.name), error);
+      throw error instanceof AppError ? error : localFailure(displayName(this.#plan.name), error);
     }
   }
 

@@ -28,9 +28,7 @@ const rules: readonly (readonly [RegExp, string])[] = [
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/**
- * Whether a path goes into the store's own directory, which no verb reaches, in any spelling.
- */
+/** Whether a path goes into the store's own directory, which no verb reaches, in any spelling. */
 export function isHidden(names: readonly Buffer[]): boolean {
   const [first] = names;
   if (first === undefined || first[0] === undefined) return false;
