@@ -1,25 +1,23 @@
 /**
- * A large file: its bytes go to `NAME.ETAG.part` as they arrive, at their own offsets, and a later attempt goes on
+ * A large file: its bytes go to a part (part-name.ts) as they arrive, at their own offsets, and a later attempt goes on
  * behind them, in this run or in another. It gets its name when all of it is here, right and on disk.
  */
-import { close, constants, fstatSync, fsync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { close, fstatSync, fsync, futimesSync, renameSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { type AppError, systemCode } from '@small-servers/shared/errors';
+import { AppError } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
 import { digestStart, RunningDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
 import { about } from './failed-files.ts';
 import { corrupted, localFailure } from './failures.ts';
 import type { Fetch, FetchPlan, FetchPolicy, KeptPart } from './fetch-plan.ts';
+import { checkIsAt, openPart, removePart } from './part-file.ts';
 import { partName } from './part-name.ts';
 import { getRange, type RangeReceiver } from './range.ts';
 import { checkWhole } from './whole-check.ts';
 
 const flush = promisify(fsync);
 const closeFile = promisify(close);
-
-const NEW_PART = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-const OLD_PART = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export class PartFetch implements Fetch, RangeReceiver {
   readonly #plan: FetchPlan;
@@ -70,7 +68,7 @@ export class PartFetch implements Fetch, RangeReceiver {
     try {
       await this.#finish();
     } catch (error) {
-      throw localFailure(displayName(this.#plan.name), error);
+      throw error instanceof AppError ? error : localFailure(displayName(this.#plan.name), error);
     }
   }
 
@@ -102,10 +100,15 @@ export class PartFetch implements Fetch, RangeReceiver {
 
   /** Throws away what arrived: it is of another content, or wrong. */
   discard(): void {
+    this.#forget();
+    this.#unlink();
+  }
+
+  /** As if nothing had arrived. */
+  #forget(): void {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
     if (descriptor !== undefined) letGo(descriptor);
-    this.#unlink();
     this.#policy.onBytes(-this.#offset);
     this.#offset = 0;
     this.#resumedBytes = 0;
@@ -156,36 +159,25 @@ export class PartFetch implements Fetch, RangeReceiver {
     futimesSync(descriptor, entry.modifiedMs / 1000, entry.modifiedMs / 1000);
     if (durability !== 'never') await flush(descriptor);
     const folder = target.directory(folderNames);
-    renameSync(folder.at(this.#part), target.at(folder, name));
+    const part = folder.at(this.#part);
+    try {
+      checkIsAt(part, descriptor);
+    } catch (error) {
+      // Nothing is kept, and what has the name now is none of ours.
+      this.#forget();
+      throw localFailure(displayName(this.#part), error);
+    }
+    renameSync(part, target.at(folder, name));
     this.#descriptor = undefined;
     await closeFile(descriptor);
   }
 
   #unlink(): void {
-    try {
-      unlinkSync(this.#policy.target.directory(this.#plan.folderNames).at(this.#part));
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return;
-      this.#leftover = localFailure(`${displayName(this.#part)} can not be removed`, error);
-    }
+    this.#leftover = removePart(this.#policy.target.directory(this.#plan.folderNames), this.#part);
   }
 }
 
 /** Nothing that is kept depends on how this ends. */
 function letGo(descriptor: number): void {
   closeFile(descriptor).catch(() => {});
-}
-
-/** Opens the part of an earlier run, or makes a new one. Not a link, and a file that has no other name. */
-function openPart(path: Buffer): number {
-  try {
-    return openSync(path, NEW_PART, 0o666);
-  } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw error;
-  }
-  const descriptor = openSync(path, OLD_PART);
-  const found = fstatSync(descriptor);
-  if (found.isFile() && found.nlink === 1) return descriptor;
-  letGo(descriptor);
-  throw new Error('there is something else of this name');
 }

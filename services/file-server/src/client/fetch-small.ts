@@ -1,19 +1,17 @@
 /** A file that fits into memory: nothing of it is on disk before all of it is here and its digest is right. */
-import { closeSync, constants, fsyncSync, futimesSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { systemCode } from '@small-servers/shared/errors';
+import { closeSync, fsyncSync, futimesSync, renameSync, writeSync } from 'node:fs';
+import { AppError } from '@small-servers/shared/errors';
 import type { Connection } from './connection.ts';
 import { crypto } from './crypto.ts';
 import { askDigest } from './digest.ts';
 import { displayName } from './display-name.ts';
 import { corrupted, localFailure } from './failures.ts';
 import type { Fetch, FetchPlan, FetchPolicy } from './fetch-plan.ts';
-import { partEnd, partName } from './part-name.ts';
+import { openTemporary, removePart } from './part-file.ts';
 import { getRange, type RangeOver, type RangeReceiver, startRange } from './range.ts';
 
 /** Up to here a file is written in one go. */
 export const SMALL_FILE_BYTES = 256 * 1024;
-
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** Used again by the next file that arrives on any connection. */
 const buffers: Buffer[] = [];
@@ -27,6 +25,7 @@ export class SmallFetch implements Fetch, RangeReceiver {
   #buffer: Buffer | undefined;
   #length = 0;
   #wantedSha256: string | undefined;
+  #leftover: AppError | undefined;
 
   constructor(plan: FetchPlan, policy: FetchPolicy) {
     this.#plan = plan;
@@ -36,6 +35,10 @@ export class SmallFetch implements Fetch, RangeReceiver {
 
   get movedBytes(): number {
     return 0;
+  }
+
+  get leftover(): AppError | undefined {
+    return this.#leftover;
   }
 
   /** The digest of the file is wanted, and nobody said it yet. */
@@ -97,7 +100,7 @@ export class SmallFetch implements Fetch, RangeReceiver {
     try {
       this.#put(bytes);
     } catch (error) {
-      throw localFailure(displayName(this.#plan.name), error);
+      throw error instanceof AppError ? error : localFailure(displayName(this.#plan.name), error);
     }
   }
 
@@ -112,38 +115,28 @@ export class SmallFetch implements Fetch, RangeReceiver {
     const { entry, folderNames, name } = this.#plan;
     const { target, fsync } = this.#policy;
     const folder = target.directory(folderNames);
-    const { etag, modifiedMs } = entry;
-    if (fsync !== 'each' && target.put(folder, { name, partEnd: partEnd(etag), bytes, modifiedMs })) return;
+    const { modifiedMs } = entry;
+    if (fsync !== 'each' && target.put(folder, { name, bytes, modifiedMs })) return;
     const place = target.at(folder, name);
-    const part = folder.at(partName(name, etag));
-    const descriptor = openNew(part);
+    const { name: part, descriptor } = openTemporary(folder);
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at, at);
-      futimesSync(descriptor, modifiedMs / 1000, modifiedMs / 1000);
-      if (fsync === 'each') fsyncSync(descriptor);
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at, at);
+        futimesSync(descriptor, modifiedMs / 1000, modifiedMs / 1000);
+        if (fsync === 'each') fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+      renameSync(folder.at(part), place);
     } catch (error) {
-      unlinkSync(part);
+      this.#leftover = removePart(folder, part);
       throw error;
-    } finally {
-      closeSync(descriptor);
     }
-    renameSync(part, place);
   }
 
   #release(): void {
     if (this.#buffer !== undefined) buffers.push(this.#buffer);
     this.#buffer = undefined;
     this.#length = 0;
-  }
-}
-
-/** Makes a file that is not there yet; one left over from a crash is of no use at this size. */
-function openNew(path: Buffer): number {
-  try {
-    return openSync(path, NEW_FILE, 0o666);
-  } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw error;
-    unlinkSync(path);
-    return openSync(path, NEW_FILE, 0o666);
   }
 }

@@ -1,4 +1,4 @@
-/** One file on its way here: small ones in memory, large ones in a `.part` file; again from its STAT if it changes. */
+/** One file on its way here: small ones in memory, large ones in a part; again from its STAT if it changes. */
 
 import { AppError } from '@small-servers/shared/errors';
 import type { FilePath } from '../protocol/path.ts';

@@ -15,8 +15,8 @@ export const get = clientCommand({
     ['file-server get 127.0.0.1:7021 hello.txt - | wc -c', 'to standard output'],
   ],
   epilogue:
-    'What is cut is kept as NAME.ETAG.part, and the same command goes on behind it. A file gets its name when all of ' +
-    'it is here and its digest is right.\n\n' +
+    'What is cut is kept as NAME.ETAG.small-servers-part, and the same command goes on behind it. A file gets its name ' +
+    'when all of it is here and its digest is right.\n\n' +
     'Exit codes: 0 everything is here, 1 something is not, 78 bad usage.',
   parseOperands: ([target, path, local], problems, { encoded, recursive }) => {
     const endpoint = parseTarget(target, problems);

@@ -4,12 +4,11 @@
  * goes wrong, for whatever reason, leaves nothing behind and is left to the portable way, which has words for it.
  */
 import { openNative } from '@small-servers/shared/native/linux';
+import { temporaryName } from './part-name.ts';
 
 export interface NewFile {
   /** Replaced if it is there. */
   readonly name: Buffer;
-  /** What stands behind the name while the file is written, in ASCII; nothing may have that name. */
-  readonly partEnd: string;
   readonly bytes: Buffer;
   /** Milliseconds since 1970. */
   readonly modifiedMs: number;
@@ -35,14 +34,26 @@ const MODE = 0o666;
 /** NAME_MAX. */
 const MAX_NAME_BYTES = 255;
 
-/** Undefined where there are no such calls. */
-export function openNativeWriter(host: Parameters<typeof openNative>[0]): NativeWriter | undefined {
+/**
+ * Undefined where there are no such calls.
+ *
+ * @param nextPart gives a name in ASCII for a file while it is written, of at most 255 bytes
+ */
+export function openNativeWriter(
+  host: Parameters<typeof openNative>[0],
+  nextPart: () => string = temporaryName,
+): NativeWriter | undefined {
   const native = openNative(host, SIGNATURES);
   if (!native.available) return undefined;
   const { ffi, functions } = native;
   const { openat, write, futimens, close, renameat, unlinkat } = functions;
   const part = Buffer.alloc(MAX_NAME_BYTES + 1);
   const partAt = ffi.getRawPointer(part);
+  // One is enough for any number of files, which are written one after the other: each gives it back.
+  const choosePart = (): void => {
+    part.write(`${nextPart()}\0`, 'latin1');
+  };
+  choosePart();
   const name = Buffer.alloc(MAX_NAME_BYTES + 1);
   const nameAt = ffi.getRawPointer(name);
   // struct timespec[2]: of the access and of the change, seconds and nanoseconds, 8 bytes each.
@@ -59,13 +70,15 @@ export function openNativeWriter(host: Parameters<typeof openNative>[0]): Native
 
   return (folder, file) => {
     const { length } = file.name;
-    if (length + file.partEnd.length > MAX_NAME_BYTES) return false;
+    if (length > MAX_NAME_BYTES) return false;
     file.name.copy(name);
     name[length] = 0;
-    file.name.copy(part);
-    part[part.write(file.partEnd, length, 'latin1') + length] = 0;
     const descriptor = openat(folder, partAt, NEW_FILE, MODE);
-    if (descriptor < 0) return false;
+    if (descriptor < 0) {
+      // Somebody may have a file of this name, which stays as it is.
+      choosePart();
+      return false;
+    }
     const isWhole = fill(descriptor, file);
     // A file system over a network says only here that a write failed.
     const isClosed = close(descriptor) === 0;

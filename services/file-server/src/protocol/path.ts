@@ -69,3 +69,15 @@ function decodeName(part: string): Buffer {
 
 const DOT = Buffer.from('.');
 const DOT_DOT = Buffer.from('..');
+
+/**
+ * A name as it is compared with one of ours that nobody else may use: some file systems take other spellings for the
+ * same name (case, compatibility forms, characters that they leave out).
+ */
+export function plainSpelling(name: Buffer): string {
+  return name
+    .toString('utf8')
+    .normalize('NFKC')
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .toLowerCase();
+}

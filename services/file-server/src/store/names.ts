@@ -3,7 +3,7 @@
  * made here must mean the same on every system that it is copied to, and must be typed and shown without surprise.
  */
 import { FileError } from '../protocol/codes.ts';
-import type { FilePath } from '../protocol/path.ts';
+import { type FilePath, plainSpelling } from '../protocol/path.ts';
 
 /** The store's own directory at the top of the root: partial uploads. */
 export const hiddenName = Buffer.from('.small-servers');
@@ -28,20 +28,13 @@ const rules: readonly (readonly [RegExp, string])[] = [
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/**
- * Whether a path goes into the store's own directory, which no verb reaches. Some file systems take other spellings
- * for the same name (case, compatibility forms, characters that they leave out), so those count too.
- */
+/** Whether a path goes into the store's own directory, which no verb reaches, in any spelling. */
 export function isHidden(names: readonly Buffer[]): boolean {
   const [first] = names;
   if (first === undefined || first[0] === undefined) return false;
   // Almost every name is ruled out by its first byte: a dot, or a character beyond ASCII that might be left out.
   if (first[0] !== 0x2e && first[0] < 0x80) return false;
-  const plain = first
-    .toString('utf8')
-    .normalize('NFKC')
-    .replace(/\p{Default_Ignorable_Code_Point}/gu, '');
-  return plain.toLowerCase() === hiddenName.toString();
+  return plainSpelling(first) === hiddenName.toString();
 }
 
 /** Whether a name may be made, without the words. */

@@ -1,12 +1,13 @@
 /** A server that means harm: whatever it says, nothing is written outside the target, and the exit code is 1. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { link, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { seededBytes } from '../../../../test/support/splits.ts';
+import { until } from '../../../../test/support/tcp.ts';
 import { get, type Ran } from './harness.ts';
 import { content, entryFields, item, type Script, startScripted } from './scripted-server.ts';
 
@@ -263,7 +264,7 @@ describe('a target with traps in it', () => {
   ])('a link, symbolic or hard, where the part of a %s file would be is not written through', async (_what, size) => {
     for (const plant of [symlink, link]) {
       await writeFile(join(home, 'precious'), 'precious');
-      await plant(join(home, 'precious'), join(target, 'f.e1.part'));
+      await plant(join(home, 'precious'), join(target, 'f.e1.small-servers-part'));
       await getTree((line) => {
         if (line.startsWith('LIST')) return `${item('f', size)}OK count=1 more=no\r\n`;
         // It goes along with whatever is asked for.
@@ -271,7 +272,7 @@ describe('a target with traps in it', () => {
         return content(Buffer.alloc(size - offset));
       });
       expect(await readFile(join(home, 'precious'), 'utf8')).toBe('precious');
-      await rm(join(target, 'f.e1.part'), { force: true });
+      await rm(join(target, 'f.e1.small-servers-part'), { force: true });
       await rm(join(target, 'f'), { force: true });
     }
   });
@@ -294,4 +295,126 @@ describe('a target with traps in it', () => {
     expect(stdout).toContain('1 link or special file left out');
     expect(await readdir(target)).toEqual(['a']);
   });
+});
+
+describe('names of files that are not whole yet', () => {
+  const large = seededBytes(600_000, 3);
+  const small = seededBytes(50, 4);
+  const found = (name: string): Promise<Buffer> => readFile(join(target, name));
+  const listed = (...items: readonly string[]): string => `${items.join('')}OK count=${items.length} more=no\r\n`;
+
+  function isThere(name: string, bytes: Buffer): boolean {
+    const path = join(target, name);
+    return existsSync(path) && readFileSync(path).equals(bytes);
+  }
+
+  test.each([
+    ['small file', small, 'file'],
+    ['large file', large, 'file'],
+    ['folder', Buffer.alloc(0), 'directory'],
+  ])(
+    'a server can not list one, as a %s: it fails in a line, and the file that it is aimed at comes',
+    async (_what, bytes, kind) => {
+      const evil = 'x.e1.small-servers-part';
+      const { code, stderr } = await getTree((line) => {
+        if (line.startsWith('LIST')) return listed(item('x', large.length), item(evil, bytes.length, kind));
+        return content(line.includes(evil) ? bytes : large);
+      });
+      const words = 'this name is not written here: get gives such names to files that are not whole yet';
+      expect([code, stderr]).toEqual([1, `tree/${evil}: ${evil}: ${words}\n`]);
+      expect(await readdir(target)).toEqual(['x']);
+      expect((await found('x')).equals(large)).toBe(true);
+    },
+  );
+
+  test('NAME.ETAG.part is a name like any other: a large NAME that arrives meanwhile is not mixed up with it', async () => {
+    const whole = content(large);
+    const { code, stderr } = await getTree(
+      (line, socket) => {
+        if (line.startsWith('LIST')) return listed(item('x', large.length), item('x.e1.part', small.length));
+        if (line.includes('x.e1.part')) return content(small);
+        socket.write(whole.subarray(0, 300_000));
+        void until(() => isThere('x.e1.part', small), 'the other file is there').then(() =>
+          socket.write(whole.subarray(300_000)),
+        );
+        return undefined;
+      },
+      { parallel: '2', timeout: '5s' },
+    );
+    expect([code, stderr]).toEqual([0, '']);
+    expect([(await found('x')).equals(large), isThere('x.e1.part', small)]).toEqual([true, true]);
+  });
+
+  test('nor is a small NAME that comes after it', async () => {
+    let isBusy = true;
+    // Over one connection, on which all are asked for ahead: the second attempt comes after the other file.
+    const { code, stderr } = await getTree(
+      (line) => {
+        if (line.startsWith('LIST')) return listed(item('x', 4), item('x.e1.part', small.length));
+        if (line.includes('x.e1.part')) return content(small);
+        if (!isBusy) return content(Buffer.from('good'));
+        isBusy = false;
+        return 'ERR BUSY retry=later: soon\r\n';
+      },
+      { parallel: '1' },
+    );
+    expect([code, stderr]).toEqual([0, '']);
+    expect([(await found('x')).toString(), isThere('x.e1.part', small)]).toEqual(['good', true]);
+  });
+
+  test.each([
+    ['small', 4, 'true'],
+    ['large', 300_000, 'true'],
+    ['small', 4, 'false'],
+    ['large', 300_000, 'false'],
+  ])("the user's own NAME.ETAG.part stays as it is: a %s file of %i bytes, -r %s", async (_what, size, recursive) => {
+    const own = Buffer.from("somebody else's download");
+    await mkdir(target);
+    await writeFile(join(target, 'foo.zip.part'), own);
+    await using server = await startScripted((line) => {
+      if (line === 'STAT foo') return `OK ${entryFields(size, 'file', 'zip')}\r\n`;
+      if (line.startsWith('STAT')) return `OK ${entryFields(0, 'directory')}\r\n`;
+      if (line.startsWith('LIST')) return listed(item('foo', size, 'file', 'zip'));
+      // It goes along with whatever is asked for.
+      return content(Buffer.alloc(size - Number(/ off=(\d+)/.exec(line)?.[1] ?? 0)), { etag: 'zip' });
+    });
+    const path = recursive === 'true' ? 'tree' : 'foo';
+    const flags = { ...quick, recursive, existing: 'fail' };
+    const { code, stderr } = await get({ port: server.port, path, local: target, flags });
+    expect([code, stderr]).toEqual([0, '']);
+    expect([isThere('foo.zip.part', own), isThere('foo', Buffer.alloc(size))]).toEqual([true, true]);
+  });
+
+  test.each([
+    ['something else is put in its place', 'something else', 'somebody put something else in its place'],
+    ['it is removed', undefined, 'somebody removed it'],
+  ])('a part does not become the file if %s', async (_what, replacement, words) => {
+    await mkdir(target);
+    const part = 'f.e1.small-servers-part';
+    await using server = await startScripted((line) => {
+      if (line.startsWith('STAT')) return `OK ${entryFields(large.length)}\r\n`;
+      unlinkSync(join(target, part));
+      if (replacement !== undefined) writeFileSync(join(target, part), replacement);
+      return content(large);
+    });
+    const { code, stderr } = await get({ port: server.port, path: 'f', local: target, flags: quick });
+    expect([code, stderr]).toEqual([1, `f: ${part}: ${words}\n`]);
+    expect(await readdir(target)).toEqual(replacement === undefined ? [] : [part]);
+    if (replacement !== undefined) expect(isThere(part, Buffer.from(replacement))).toBe(true);
+  });
+
+  test.each(['each', 'never'])(
+    'a small file that can not get its name leaves nothing behind (--fsync %s)',
+    async (fsync) => {
+      await mkdir(target);
+      await using server = await startScripted((line) => {
+        if (line.startsWith('STAT')) return `OK ${entryFields(4)}\r\n`;
+        mkdirSync(join(target, 'f'));
+        return content(Buffer.from('good'));
+      });
+      const { code, stderr } = await get({ port: server.port, path: 'f', local: target, flags: { ...quick, fsync } });
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/^f: f: E[^\n]*\n$/)]);
+      expect(await readdir(target)).toEqual(['f']);
+    },
+  );
 });

@@ -1,15 +1,29 @@
 /** The parts of the client that keep something on this side: the target folder, notes and digests of uploads. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { seededBytes } from '../../../../test/support/splits.ts';
 import type { Connection } from '../../src/client/connection.ts';
 import { readToken } from '../../src/client/environment.ts';
 import { PartFetch } from '../../src/client/fetch-part.ts';
 import { openLocalFile } from '../../src/client/local-file.ts';
+import { openTemporary } from '../../src/client/part-file.ts';
+import { temporaryName } from '../../src/client/part-name.ts';
 import { TargetFolder } from '../../src/client/target-folder.ts';
 import { REMEMBER_EVERY_BYTES, UploadDigest } from '../../src/client/upload-digest.ts';
 import { UploadNotes, uploadNotesFolder } from '../../src/client/upload-notes.ts';
@@ -78,7 +92,7 @@ describe('the target folder', () => {
 
 test('a part whose reading is interrupted stays for the next run', async () => {
   const bytes = seededBytes(400_000, 1);
-  await writeFile(join(home, 'f.e1.part'), bytes);
+  await writeFile(join(home, 'f.e1.small-servers-part'), bytes);
   const entry = {
     path: pathOf([]),
     kind: 'file',
@@ -95,7 +109,33 @@ test('a part whose reading is interrupted stays for the next run', async () => {
   await expect(fetch.run(undefined as unknown as Connection)).rejects.toMatchObject({ code: 'TRANSFER_INTERRUPTED' });
   fetch.close();
   target.close();
-  expect(await readFile(join(home, 'f.e1.part'))).toEqual(bytes);
+  expect(await readFile(join(home, 'f.e1.small-servers-part'))).toEqual(bytes);
+});
+
+describe('a file for a moment', () => {
+  const taken = temporaryName(() => 0);
+
+  test('leaves a name that somebody has already to them, and takes another one', async () => {
+    await symlink('elsewhere', join(home, taken));
+    const random = vi.spyOn(Math, 'random').mockReturnValueOnce(0).mockReturnValueOnce(0);
+    const target = new TargetFolder(home);
+    const { name, descriptor } = openTemporary(target.directory([]));
+    random.mockRestore();
+    closeSync(descriptor);
+    target.close();
+    expect(name.toString()).not.toBe(taken);
+    expect(new Set(await readdir(home))).toEqual(new Set([taken, name.toString()]));
+    expect(await readlink(join(home, taken))).toBe('elsewhere');
+  });
+
+  test('is given up where every name is taken', () => {
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0);
+    const target = new TargetFolder(home);
+    closeSync(openTemporary(target.directory([])).descriptor);
+    expect(() => openTemporary(target.directory([]))).toThrow('EEXIST');
+    random.mockRestore();
+    target.close();
+  });
 });
 
 describe('the notes of uploads', () => {

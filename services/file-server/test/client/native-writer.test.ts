@@ -9,8 +9,6 @@ import { type NativeWriter, openNativeWriter } from '../../src/client/native-wri
 import { TargetFolder } from '../../src/client/target-folder.ts';
 
 const name = Buffer.from('f');
-const partEnd = '.e1.part';
-const part = 'f.e1.part';
 
 let home: string;
 let folder: number;
@@ -26,7 +24,7 @@ afterEach(async () => {
 test('on another system there are no such calls, and a target folder says that nothing was put', () => {
   expect(openNativeWriter({ ...process, platform: 'darwin' })).toBeUndefined();
   const target = new TargetFolder(home, false);
-  expect(target.put(target.directory([]), { name, partEnd, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+  expect(target.put(target.directory([]), { name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
   target.close();
 });
 
@@ -39,7 +37,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     ['the most that is small', 256 * 1024, 0],
   ])('%s: the file has its content and its time, and no other name', async (_what, sizeBytes, modifiedMs) => {
     const bytes = seededBytes(sizeBytes, 1);
-    expect(write(folder, { name, partEnd, bytes, modifiedMs })).toBe(true);
+    expect(write(folder, { name, bytes, modifiedMs })).toBe(true);
     expect(await readdir(home)).toEqual(['f']);
     expect((await readFile(join(home, 'f'))).equals(bytes)).toBe(true);
     expect((await stat(join(home, 'f'), { bigint: true })).mtimeNs).toBe(BigInt(modifiedMs) * 1_000_000n);
@@ -49,28 +47,39 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     await writeFile(join(home, 'other'), 'other');
     await symlink('other', join(home, 'f'));
     for (const text of ['first', 'second']) {
-      expect(write(folder, { name, partEnd, bytes: Buffer.from(text), modifiedMs: 0 })).toBe(true);
+      expect(write(folder, { name, bytes: Buffer.from(text), modifiedMs: 0 })).toBe(true);
       expect(await readFile(join(home, 'f'), 'utf8')).toBe(text);
     }
     expect([await readdir(home), await readFile(join(home, 'other'), 'utf8')]).toEqual([['f', 'other'], 'other']);
   });
 
-  test('a part that is there, or a link in its place, is left to the portable way', async () => {
-    await symlink('elsewhere', join(home, part));
-    expect(write(folder, { name, partEnd, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
-    expect(await readlink(join(home, part))).toBe('elsewhere');
-    expect(await readdir(home)).toEqual([part]);
+  test('what has the name of a file under way stays as it is: that file is left to the portable way', async () => {
+    await symlink('elsewhere', join(home, 'first'));
+    await writeFile(join(home, 'second'), 'precious');
+    const parts = ['first', 'second', 'third'];
+    const writeAs = openNativeWriter(process, () => parts.shift() as string) as NativeWriter;
+    const put = () => writeAs(folder, { name, bytes: Buffer.from('x'), modifiedMs: 0 });
+    expect([put(), put(), put(), put()]).toEqual([false, false, true, true]);
+    expect(await readlink(join(home, 'first'))).toBe('elsewhere');
+    expect(await readFile(join(home, 'second'), 'utf8')).toBe('precious');
+    expect(await readdir(home)).toEqual(['f', 'first', 'second']);
+  });
+
+  test('a name may be as long as any', async () => {
+    const longest = Buffer.alloc(255, 'n');
+    expect(write(folder, { name: longest, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(true);
+    expect(await readdir(home)).toEqual([longest.toString()]);
   });
 
   test('a file that can not get its name leaves no part behind', async () => {
     await mkdir(join(home, 'f'));
-    expect(write(folder, { name, partEnd, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+    expect(write(folder, { name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
     expect(await readdir(home)).toEqual(['f']);
   });
 
   test('a name longer than any can be is no name cut short', async () => {
-    for (const length of [255 - partEnd.length + 1, 255, 256, 4_096]) {
-      const file = { name: Buffer.alloc(length, 'n'), partEnd, bytes: Buffer.from('x'), modifiedMs: 0 };
+    for (const length of [256, 4_096]) {
+      const file = { name: Buffer.alloc(length, 'n'), bytes: Buffer.from('x'), modifiedMs: 0 };
       expect(write(folder, file)).toBe(false);
     }
     expect(await readdir(home)).toEqual([]);
@@ -80,8 +89,8 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const before = (await readdir('/proc/self/fd')).length;
     await mkdir(join(home, 'g'));
     for (let index = 0; index < 50; index++) {
-      write(folder, { name, partEnd, bytes: Buffer.from('x'), modifiedMs: 0 });
-      write(folder, { name: Buffer.from('g'), partEnd, bytes: Buffer.from('x'), modifiedMs: 0 });
+      write(folder, { name, bytes: Buffer.from('x'), modifiedMs: 0 });
+      write(folder, { name: Buffer.from('g'), bytes: Buffer.from('x'), modifiedMs: 0 });
     }
     expect((await readdir('/proc/self/fd')).length).toBe(before);
   });

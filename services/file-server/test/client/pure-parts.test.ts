@@ -10,7 +10,7 @@ import { comparePaths, ListingCheck } from '../../src/client/listing.ts';
 import { localNameProblem } from '../../src/client/local-name.ts';
 import { formatBytes, formatClock, TransferMeter } from '../../src/client/meter.ts';
 import { parseRemotePath } from '../../src/client/operands.ts';
-import { partName } from '../../src/client/part-name.ts';
+import { isPartName, partName, temporaryName } from '../../src/client/part-name.ts';
 import { decodePath, pathOf } from '../../src/protocol/path.ts';
 import { listedEntry } from '../../src/protocol/reply-entry.ts';
 
@@ -83,11 +83,52 @@ describe('names of files here', () => {
   });
 
   test('a part has the etag in its name, and never more than 255 bytes', () => {
-    expect(partName(Buffer.from('a b'), 'e1').toString()).toBe('a b.e1.part');
-    const long = [partName(Buffer.alloc(255, 'a'), 'e1'), partName(Buffer.alloc(255, 'b'), 'e1')];
-    expect(long.map((name) => name.length <= 255)).toEqual([true, true]);
-    expect(long[0]).not.toEqual(long[1]);
+    expect(partName(Buffer.from('a b'), 'e1').toString()).toBe('a b.e1.small-servers-part');
+    const etag = 'e'.repeat(64);
+    const lengths = Array.from({ length: 255 }, (_, at) => at + 1);
+    const parts = lengths.map((length) => partName(Buffer.alloc(length, 'a'), etag));
+    for (const part of parts) expect(part.length).toBeLessThanOrEqual(255);
+    expect(new Set(parts.map(String)).size).toBe(lengths.length);
   });
+
+  test('no other file has the part of one whose name is too long to stand in it', () => {
+    const part = partName(Buffer.alloc(255, 'a'), 'e1').toString();
+    const hash = part.slice(0, part.indexOf('~'));
+    expect(hash).toMatch(/^[0-9a-f]{32}$/);
+    const others = [hash, `${hash}~`, `${hash}~e1`].map((name) => partName(Buffer.from(name), 'e1').toString());
+    expect(others).not.toContain(part);
+  });
+
+  test('a temporary name is as long whatever the digits, and another one each time', () => {
+    expect(temporaryName(() => 0)).toBe('0000000000000000.small-servers-part');
+    expect(temporaryName(() => 1 - Number.EPSILON)).toBe('ffffffffffffffff.small-servers-part');
+    expect(temporaryName()).not.toBe(temporaryName());
+  });
+
+  test.each([
+    partName(Buffer.from('a'), 'e1').toString(),
+    partName(Buffer.alloc(255, 'a'), 'e1').toString(),
+    temporaryName(() => 0.5),
+    '.small-servers-part',
+    'a.e1.SMALL-Servers-PART',
+    'a.e1.\u017fmall-\u017fervers-part',
+    'a.e1.small-servers-par\uff54',
+    'a.e1.small-\u200cservers-part',
+    'a.e1.small-servers-part\u200c',
+  ])('%j belongs to files on their way, on every system', (name) => {
+    expect(isPartName(Buffer.from(name))).toBe(true);
+    for (const platform of ['linux', 'darwin', 'win32'] as const) {
+      expect(localNameProblem(Buffer.from(name), platform)).toContain('not whole yet');
+    }
+  });
+
+  test.each(['', 'a.part', 'a.zip.part', 'a.e1.small-servers-parts', 'small-servers-part', 'part', 't', '\u{1f600}'])(
+    '%j is a name like any other',
+    (name) => {
+      expect(isPartName(Buffer.from(name))).toBe(false);
+      expect(localNameProblem(Buffer.from(name), 'linux')).toBeUndefined();
+    },
+  );
 });
 
 describe('paths as people write them', () => {

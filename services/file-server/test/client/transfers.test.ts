@@ -233,7 +233,9 @@ describe('cuts', () => {
     });
     expect([code, stderr]).toEqual([
       1,
-      expect.stringMatching(/^f: .*; 1\.[1-9] MiB of 2\.9 MiB are kept as f\.[a-z0-9]+\.part, and the same command/),
+      expect.stringMatching(
+        /^f: .*; 1\.[1-9] MiB of 2\.9 MiB are kept as f\.[a-z0-9]+\.small-servers-part, and the same command/,
+      ),
     ]);
     const [part = ''] = await readdir(here);
     const { size } = await stat(join(here, part));
@@ -658,7 +660,7 @@ describe('as users run it', () => {
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(
-        /^file-server: f: interrupted; [\d.]+ [KM]iB of 2\.9 MiB are kept as f\.\w+\.part, and the same command goes on behind them\n$/,
+        /^file-server: f: interrupted; [\d.]+ [KM]iB of 2\.9 MiB are kept as f\.\w+\.small-servers-part, and the same command goes on behind them\n$/,
       ),
     ]);
     const next = await get({ port: server.port, path: 'f', local: join(here, 'f'), json: true });
