@@ -37,7 +37,8 @@ describe.each(['onread', 'data'])('nc and echo-tcp --io %s', (io) => {
     const { sent, received, receivedBytes } = await hashThrough(parts(), 'nc', '-N', '127.0.0.1', String(daemon.port));
     expect(receivedBytes).toBe(100 * MiB);
     expect(received).toBe(sent);
-    expect(await peakResidentBytes(daemon.pid)).toBeLessThan(before + 64 * MiB);
+    // Most of it is garbage of `--io data`, which V8 collects when it likes; a server that kept what it got has 100 more.
+    expect(await peakResidentBytes(daemon.pid)).toBeLessThan(before + 85 * MiB);
   });
 });
 

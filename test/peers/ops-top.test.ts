@@ -40,7 +40,7 @@ test('without a terminal it prints one frame without control characters, and fai
   const [code] = await once(child, 'close');
   expect(code).toBe(1);
   expect(seen.text).toMatch(/^echo-tcp {2}up \d/m);
-  expect(seen.text).toMatch(/^udp-echo {2}does not answer$/m);
+  expect(seen.text).toMatch(/^udp-echo {2}not started$/m);
   expect(seen.text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
 });
 
