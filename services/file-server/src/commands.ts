@@ -281,7 +281,11 @@ async function transferring(
 
 /** Nobody waits for it, and nothing depends on it. */
 function closeQuietly(session: Session, file: OpenedFile): void {
-  file.close().catch((error: unknown) => session.faultOf(error));
+  try {
+    file.close()?.catch((error: unknown) => session.faultOf(error));
+  } catch (error) {
+    session.faultOf(error);
+  }
 }
 
 /**

@@ -10,6 +10,9 @@ import type { Placement } from '../support/cores.ts';
 import { runLoad } from '../support/process.ts';
 import { Workspace } from '../support/workspace.ts';
 
+/** Longer than the server waits until it takes a file for settled. */
+const SETTLED_MS = 100;
+
 export const LARGE_BYTES = 1024 ** 3;
 export const TREE = { folders: 100, files: 100, bytes: 1024 } as const;
 export const TREE_FILES = TREE.folders * TREE.files;
@@ -63,6 +66,8 @@ export class Content implements Disposable {
   touchLarge(): void {
     const now = new Date();
     utimesSync(this.path(this.large), now, now);
+    // Of a file that changed just now no digest is remembered: it may change again without its times telling.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLED_MS);
   }
 
   /** Removes what was uploaded and downloaded, and makes the folders for the next uploads. */

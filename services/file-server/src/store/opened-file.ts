@@ -87,11 +87,12 @@ export class DiskFile implements OpenedFile {
     if (this.isSettled) this.#host.digests.set(this.entry.etag, sha256);
   }
 
-  async close(): Promise<void> {
-    if (!this.#open) return;
+  close(): Promise<void> | undefined {
+    if (!this.#open) return undefined;
     this.#open = false;
     const { operations } = this.#host;
-    if (this.entry.sizeBytes <= INLINE_CLOSE_BYTES) operations.closeNow(this.#descriptor);
-    else await operations.close(this.#descriptor);
+    if (this.entry.sizeBytes > INLINE_CLOSE_BYTES) return operations.close(this.#descriptor);
+    operations.closeNow(this.#descriptor);
+    return undefined;
   }
 }

@@ -66,7 +66,8 @@ export interface OpenedFile {
   readonly isSettled: boolean;
   /** Keeps a digest of this very content, if it was settled: the next one who asks has it without reading. */
   remember(sha256: string): void;
-  close(): Promise<void>;
+  /** Nothing where it is done at once, which a small file shows. */
+  close(): Promise<void> | undefined;
 }
 
 export type DigestAlgorithm = 'sha256' | 'crc32';
