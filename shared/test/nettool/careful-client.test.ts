@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Conversation, converse, type Outcome } from '../../src/nettool/careful-client.ts';
@@ -217,11 +218,9 @@ describe('UDP', () => {
   });
 
   test('input that can not be read is a failure of that step', async () => {
-    // biome-ignore lint/correctness/useYield: it fails before there is anything to give
-    const broken = async function* (): AsyncGenerator<Uint8Array> {
-      throw Object.assign(new Error('bad file descriptor'), { code: 'EBADF' });
-    };
-    const { failure } = await talk(9, { transport: 'udp', message: broken() });
+    const error = Object.assign(new Error('bad file descriptor'), { code: 'EBADF' });
+    const broken = new Readable({ read: () => broken.destroy(error) });
+    const { failure } = await talk(9, { transport: 'udp', message: broken });
     expect(failure).toMatchObject({ step: 'send', error: 'EBADF', detail: 'bad file descriptor' });
   });
 

@@ -1,29 +1,18 @@
-/** Small files put into a held folder by the system's own calls: what is there afterwards, and what is not. */
-import { closeSync, constants, openSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { seededBytes } from '../../../../test/support/splits.ts';
 import { type NativeWriter, openNativeWriter } from '../../src/client/native-writer.ts';
 import { TargetFolder } from '../../src/client/target-folder.ts';
+import { heldFolder } from '../support/held-folder.ts';
 
 const name = Buffer.from('f');
 
-let home: string;
-let folder: number;
-beforeEach(async () => {
-  home = await mkdtemp(join(tmpdir(), 'small-servers-'));
-  folder = openSync(home, constants.O_RDONLY | constants.O_DIRECTORY);
-});
-afterEach(async () => {
-  closeSync(folder);
-  await rm(home, { recursive: true });
-});
+const held = heldFolder();
 
 test('on another system there are no such calls, and a target folder says that nothing was put', () => {
   expect(openNativeWriter({ ...process, platform: 'darwin' })).toBeUndefined();
-  const target = new TargetFolder(home, false);
+  const target = new TargetFolder(held.home, false);
   expect(target.put(target.directory([]), { name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
   target.close();
 });
@@ -37,60 +26,63 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     ['the most that is small', 256 * 1024, 0],
   ])('%s: the file has its content and its time, and no other name', async (_what, sizeBytes, modifiedMs) => {
     const bytes = seededBytes(sizeBytes, 1);
-    expect(write(folder, { name, bytes, modifiedMs })).toBe(true);
-    expect(await readdir(home)).toEqual(['f']);
-    expect((await readFile(join(home, 'f'))).equals(bytes)).toBe(true);
-    expect((await stat(join(home, 'f'), { bigint: true })).mtimeNs).toBe(BigInt(modifiedMs) * 1_000_000n);
+    expect(write(held.descriptor, { name, bytes, modifiedMs })).toBe(true);
+    expect(await readdir(held.home)).toEqual(['f']);
+    expect((await readFile(join(held.home, 'f'))).equals(bytes)).toBe(true);
+    expect((await stat(join(held.home, 'f'), { bigint: true })).mtimeNs).toBe(BigInt(modifiedMs) * 1_000_000n);
   });
 
   test('what has the name is replaced, and a link there is not followed', async () => {
-    await writeFile(join(home, 'other'), 'other');
-    await symlink('other', join(home, 'f'));
+    await writeFile(join(held.home, 'other'), 'other');
+    await symlink('other', join(held.home, 'f'));
     for (const text of ['first', 'second']) {
-      expect(write(folder, { name, bytes: Buffer.from(text), modifiedMs: 0 })).toBe(true);
-      expect(await readFile(join(home, 'f'), 'utf8')).toBe(text);
+      expect(write(held.descriptor, { name, bytes: Buffer.from(text), modifiedMs: 0 })).toBe(true);
+      expect(await readFile(join(held.home, 'f'), 'utf8')).toBe(text);
     }
-    expect([await readdir(home), await readFile(join(home, 'other'), 'utf8')]).toEqual([['f', 'other'], 'other']);
+    expect([await readdir(held.home), await readFile(join(held.home, 'other'), 'utf8')]).toEqual([
+      ['f', 'other'],
+      'other',
+    ]);
   });
 
   test('what has the name of a file under way stays as it is: that file is left to the portable way', async () => {
-    await symlink('elsewhere', join(home, 'first'));
-    await writeFile(join(home, 'second'), 'precious');
+    await symlink('elsewhere', join(held.home, 'first'));
+    await writeFile(join(held.home, 'second'), 'precious');
     const parts = ['first', 'second', 'third'];
     const writeAs = openNativeWriter(process, () => parts.shift() as string) as NativeWriter;
-    const put = () => writeAs(folder, { name, bytes: Buffer.from('x'), modifiedMs: 0 });
+    const put = () => writeAs(held.descriptor, { name, bytes: Buffer.from('x'), modifiedMs: 0 });
     expect([put(), put(), put(), put()]).toEqual([false, false, true, true]);
-    expect(await readlink(join(home, 'first'))).toBe('elsewhere');
-    expect(await readFile(join(home, 'second'), 'utf8')).toBe('precious');
-    expect(await readdir(home)).toEqual(['f', 'first', 'second']);
+    expect(await readlink(join(held.home, 'first'))).toBe('elsewhere');
+    expect(await readFile(join(held.home, 'second'), 'utf8')).toBe('precious');
+    expect(await readdir(held.home)).toEqual(['f', 'first', 'second']);
   });
 
   test('a name may be as long as any', async () => {
     const longest = Buffer.alloc(255, 'n');
-    expect(write(folder, { name: longest, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(true);
-    expect(await readdir(home)).toEqual([longest.toString()]);
+    expect(write(held.descriptor, { name: longest, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(true);
+    expect(await readdir(held.home)).toEqual([longest.toString()]);
   });
 
   test('a file that can not get its name leaves no part behind', async () => {
-    await mkdir(join(home, 'f'));
-    expect(write(folder, { name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
-    expect(await readdir(home)).toEqual(['f']);
+    await mkdir(join(held.home, 'f'));
+    expect(write(held.descriptor, { name, bytes: Buffer.from('x'), modifiedMs: 0 })).toBe(false);
+    expect(await readdir(held.home)).toEqual(['f']);
   });
 
   test('a name longer than any can be is no name cut short', async () => {
     for (const length of [256, 4_096]) {
       const file = { name: Buffer.alloc(length, 'n'), bytes: Buffer.from('x'), modifiedMs: 0 };
-      expect(write(folder, file)).toBe(false);
+      expect(write(held.descriptor, file)).toBe(false);
     }
-    expect(await readdir(home)).toEqual([]);
+    expect(await readdir(held.home)).toEqual([]);
   });
 
   test('descriptors do not pile up, whether it worked or not', async () => {
     const before = (await readdir('/proc/self/fd')).length;
-    await mkdir(join(home, 'g'));
+    await mkdir(join(held.home, 'g'));
     for (let index = 0; index < 50; index++) {
-      write(folder, { name, bytes: Buffer.from('x'), modifiedMs: 0 });
-      write(folder, { name: Buffer.from('g'), bytes: Buffer.from('x'), modifiedMs: 0 });
+      write(held.descriptor, { name, bytes: Buffer.from('x'), modifiedMs: 0 });
+      write(held.descriptor, { name: Buffer.from('g'), bytes: Buffer.from('x'), modifiedMs: 0 });
     }
     expect((await readdir('/proc/self/fd')).length).toBe(before);
   });

@@ -1,41 +1,33 @@
 /** What one call tells of a name in a directory, beside what Node's `lstat` says of it. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, lstatSync, mkdirSync, openSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { memoryOperations } from '../../src/store/memory-operations.ts';
 import { absent, openNativeFiles, unknown } from '../../src/store/native-files.ts';
 import { realOperations } from '../../src/store/operations.ts';
 import { StatxBuffer } from '../../src/store/statx.ts';
+import { heldFolder } from '../support/held-folder.ts';
 
-let home: string;
-let folder: number;
-beforeEach(async () => {
-  home = await mkdtemp(join(tmpdir(), 'small-servers-'));
-  folder = openSync(home, constants.O_RDONLY | constants.O_DIRECTORY);
-});
-afterEach(async () => {
-  closeSync(folder);
-  await rm(home, { recursive: true });
-});
+const held = heldFolder();
 
 describe.runIf(process.platform === 'linux')('a look at a name', () => {
   const look = (directory: number, name: string) =>
     openNativeFiles(process, directory, true)?.look?.(directory, Buffer.from(name));
 
   test('tells the same as lstat, of files, folders, links and what is none of them', () => {
-    writeFileSync(join(home, 'file'), 'some bytes');
-    utimesSync(join(home, 'file'), -1.5, -1.5);
-    writeFileSync(join(home, 'empty'), '');
-    mkdirSync(join(home, 'folder'));
-    symlinkSync('/etc', join(home, 'link'));
-    symlinkSync('nowhere', join(home, 'dangling'));
-    execFileSync('mkfifo', [join(home, 'fifo')]);
+    writeFileSync(join(held.home, 'file'), 'some bytes');
+    utimesSync(join(held.home, 'file'), -1.5, -1.5);
+    writeFileSync(join(held.home, 'empty'), '');
+    mkdirSync(join(held.home, 'folder'));
+    symlinkSync('/etc', join(held.home, 'link'));
+    symlinkSync('nowhere', join(held.home, 'dangling'));
+    execFileSync('mkfifo', [join(held.home, 'fifo')]);
     for (const name of ['file', 'empty', 'folder', 'link', 'dangling', 'fifo']) {
-      const { dev, ino, mode, size, mtimeNs, ctimeNs } = lstatSync(join(home, name), { bigint: true });
-      expect(look(folder, name), name).toEqual({ dev, ino, mode, size, mtimeNs, ctimeNs });
+      const { dev, ino, mode, size, mtimeNs, ctimeNs } = lstatSync(join(held.home, name), { bigint: true });
+      expect(look(held.descriptor, name), name).toEqual({ dev, ino, mode, size, mtimeNs, ctimeNs });
     }
   });
 
@@ -51,15 +43,15 @@ describe.runIf(process.platform === 'linux')('a look at a name', () => {
   });
 
   test('tells of a name that is not there that it is not, and of a mount nothing', () => {
-    expect(look(folder, 'missing')).toBe(absent);
+    expect(look(held.descriptor, 'missing')).toBe(absent);
     const root = openSync('/', constants.O_RDONLY | constants.O_DIRECTORY);
     expect(look(root, 'proc')).toBe(unknown);
     closeSync(root);
-    expect(look(folder, 'n'.repeat(5_000))).toBe(unknown);
+    expect(look(held.descriptor, 'n'.repeat(5_000))).toBe(unknown);
   });
 
   test('is not to be had where names may have to come from a disk', () => {
-    expect(openNativeFiles(process, folder, false)?.look).toBeUndefined();
+    expect(openNativeFiles(process, held.descriptor, false)?.look).toBeUndefined();
   });
 });
 
@@ -90,20 +82,21 @@ test.each([
 
 describe('the names of a directory in memory', () => {
   test('are those that the threads find, however many, of whatever bytes', async () => {
-    for (let index = 0; index < 2_500; index++) writeFileSync(join(home, `n${index}`), '');
-    if (process.platform === 'linux') writeFileSync(Buffer.concat([Buffer.from(`${home}/`), Buffer.from([0xff])]), '');
+    for (let index = 0; index < 2_500; index++) writeFileSync(join(held.home, `n${index}`), '');
+    if (process.platform === 'linux')
+      writeFileSync(Buffer.concat([Buffer.from(`${held.home}/`), Buffer.from([0xff])]), '');
     const [now, later] = await Promise.all(
       [memoryOperations, realOperations].map(async (operations) =>
-        (await Array.fromAsync(operations.names(Buffer.from(home)))).toSorted(),
+        (await Array.fromAsync(operations.names(Buffer.from(held.home)))).toSorted(),
       ),
     );
     expect(now).toEqual(later);
   });
 
   test('are given up without a descriptor left open', async () => {
-    for (const name of ['a', 'b', 'c']) writeFileSync(join(home, name), '');
+    for (const name of ['a', 'b', 'c']) writeFileSync(join(held.home, name), '');
     const before = (await readdir('/dev/fd')).length;
-    for await (const name of memoryOperations.names(Buffer.from(home))) if (name !== '') break;
+    for await (const name of memoryOperations.names(Buffer.from(held.home))) if (name !== '') break;
     expect((await readdir('/dev/fd')).length).toBe(before);
   });
 });
